@@ -1,0 +1,156 @@
+"""Follows a run that goes on, or reads one that ended: files in, `RunState` out.
+
+Of a long journal the end is read first, so that a screen can be drawn at once; then the whole, a piece at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Optional
+
+from ..run import events
+from ..run.directory import Exit, RunDirectory
+from ..run.events import BadRecord
+from ..run.journal import Follower
+from ..run.live import Latest
+from .output import Output
+from .state import RunState
+
+
+class Source:
+    """One run as it is being read. `poll` takes in what is new; `state` and the rest is what is known."""
+
+    TAIL_BYTES = 400_000
+    """A journal longer than twice this is read from its end first."""
+    SLICE_S = 0.02
+    """How long one poll may read of what lies behind."""
+
+    def __init__(self, run: RunDirectory, stream: Optional[int] = None) -> None:
+        self.run = run
+        self.about = run.about()
+        self.state = RunState()
+        self.output = Output(run.output_file)
+        self.exit: Optional[Exit] = None
+        self.alive: Optional[bool] = True
+        self.bad_lines = 0
+        self.catching_up = False
+        self._stream = stream
+        self._follower: Optional[Follower] = None
+        self._latest: Optional[Latest] = None
+        self._behind: Optional[tuple[Follower, RunState, int]] = None
+        self._next_look = 0.0
+        self._heard = time.monotonic()
+
+    @property
+    def status(self) -> str:
+        """starting, running, paused, finished, stopped, failed, lost."""
+        if self.exit is not None:
+            if self.state.stop_asked and (self.exit.code != 0 or self.state.ended):
+                return "stopped"
+            return "finished" if self.exit.code == 0 else "failed"
+        if self.alive is False:
+            return "lost"
+        if self.state.held:
+            return "paused"
+        return "running" if self.state.tick is not None else "starting"
+
+    @property
+    def over(self) -> bool:
+        """Nothing will change any more."""
+        return self.status in ("finished", "stopped", "failed", "lost")
+
+    def poll(self) -> bool:
+        """Reads what is new; True if anything changed. Never raises for what a file holds."""
+        changed = self._open_stream()
+        if self._follower is not None:
+            for line in self._follower.lines():
+                changed = self._take(self.state, line) or changed
+            changed = self._catch_up() or changed
+        if self._latest is not None:
+            content = self._latest.read()
+            if content is not None:
+                changed = self._see(content) or changed
+        changed = self.output.poll() or changed
+        now = time.monotonic()
+        if changed:
+            self._heard = now
+        if now >= self._next_look and not (self.exit is not None):
+            self._next_look = now + 0.25
+            before = (self.exit, self.alive)
+            self.exit = self.run.exit()
+            self.alive = self.run.alive()
+            if self.exit is not None and self._follower is not None:
+                for line in self._follower.lines():  # what was written last of all
+                    self._take(self.state, line)
+            if not self.about.get("pid"):
+                self.about = self.run.about() or self.about
+            changed = changed or before != (self.exit, self.alive)
+        return changed
+
+    def silent_s(self) -> float:
+        """How long nothing has been heard from the run: all that another host's viewer can say."""
+        return time.monotonic() - self._heard
+
+    def _open_stream(self) -> bool:
+        if self._follower is not None:
+            return False
+        streams = self.run.streams()
+        if not streams:
+            return False
+        stream = self._stream if self._stream is not None else streams[0]
+        path = self.run.events_file(stream)
+        self._latest = Latest(self.run.live_file(stream))
+        try:
+            size = os.stat(path).st_size
+        except OSError:
+            return False
+        if size <= 2 * self.TAIL_BYTES:
+            self._follower = Follower(path)
+            return True
+        head = Follower(path)
+        head.MOST = self.TAIL_BYTES
+        for line in head.lines()[:50]:
+            if b'"k":"start"' in line or b'"k":"model"' in line or b'"k":"metric"' in line:
+                self._take(self.state, line)
+        self._follower = Follower(path, size - self.TAIL_BYTES)
+        whole = Follower(path)
+        whole.MOST = 1 << 18
+        self._behind = (whole, RunState(), size)
+        self.catching_up = True
+        return True
+
+    def _catch_up(self) -> bool:
+        """Reads on in the whole journal; when it has caught up, its state replaces the tail's."""
+        if self._behind is None or self._follower is None:
+            return False
+        whole, state, _ = self._behind
+        deadline = time.monotonic() + self.SLICE_S
+        while time.monotonic() < deadline:
+            lines = whole.lines()
+            for line in lines:
+                self._take(state, line)
+            if not lines:
+                state.live = self.state.live
+                self.state = state
+                self._follower = whole
+                whole.MOST = Follower.MOST
+                self._behind, self.catching_up = None, False
+                return True
+        return False
+
+    def _take(self, state: RunState, line: bytes) -> bool:
+        try:
+            state.apply(events.decode_event(line))
+        except BadRecord:
+            self.bad_lines += 1
+            return False
+        return True
+
+    def _see(self, content: bytes) -> bool:
+        try:
+            self.state.see(events.decode_live(content))
+        except BadRecord:
+            self.bad_lines += 1
+            return False
+        return True

@@ -1,0 +1,215 @@
+"""The background thread: writes what the probe says, reads what people ask. No torch operation happens in it.
+
+Between it and the thread that trains stand two deques and a few plain attributes, no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from ..run import events
+from ..run.directory import RunDirectory
+from ..run.events import BadRecord, Command, Live, Presence
+from ..run.journal import Follower, Journal, create
+from ..run.live import replace_bytes
+
+POLL_S = 0.02
+IDLE_POLL_S = 0.1
+FRESH_S = 5.0
+"""A viewer counts as looking when its presence changed within this time of our own clock."""
+
+
+class Request:
+    """A command and who wrote it."""
+
+    def __init__(self, writer: str, command: Command) -> None:
+        self.writer = writer
+        self.command = command
+
+
+class Desk:
+    """One stream's files. Methods without an underscore are for the training thread, unless they say otherwise."""
+
+    def __init__(self, run: RunDirectory, stream: int) -> None:
+        self.run = run
+        self.stream = stream
+        self.requests: deque[Request] = deque()
+        self.wish = Presence()
+        """What the newest fresh viewer looks at."""
+        self.looking = False
+        """Does anybody look?"""
+        self.last_look = time.monotonic()
+        self.pause_stays = False
+        """A viewer left on purpose while paused, or a person without a viewer asked for the pause."""
+        self.resume_wanted = False
+        """A viewer could not write its command and left the word `resume` instead."""
+        self.gone: Optional[str] = None
+        """Why the run directory can no longer be read, or None."""
+        self.bad_lines = 0
+        self.journal = Journal(run.events_file(stream))
+        self._said: deque[Any] = deque()
+        self._live: Optional[Live] = None
+        self._followers: dict[str, Follower] = {}
+        self._beats: dict[str, tuple[bytes, float]] = {}
+        self._stop = False
+        self._thread: Optional[threading.Thread] = None
+        self.urgent = False
+
+    # ── for the training thread ──
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._work, name="backlit", daemon=True)
+        self._thread.start()
+
+    def say(self, event: Any, urgent: bool = False) -> None:
+        """Queues one event; `urgent` ones are written within one poll."""
+        self._said.append(event)
+        if urgent:
+            self.urgent = True
+
+    def show(self, live: Live) -> None:
+        """The newest snapshot; the one before it is forgotten if it was not written yet."""
+        self._live = live
+
+    def close(self) -> None:
+        """At the end of the process: everything that waits is written now."""
+        self._stop = True
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(timeout=1.0)
+        self._flush()
+        self._write_live()
+
+    def skip_old_requests(self) -> None:
+        """A process that starts to train late does not obey what was asked of the ones before it."""
+        for name, path in self._control_files():
+            try:
+                self._followers[name] = Follower(path, os.stat(path).st_size)
+            except OSError:
+                continue
+
+    # ── in the background ──
+
+    def _work(self) -> None:
+        last_flush = last_look = 0.0
+        while not self._stop:
+            now = time.monotonic()
+            try:
+                self._read_control()
+                if now - last_look >= 0.25:
+                    last_look = now
+                    self._see_who_looks(now)
+                if self.urgent or now - last_flush >= 0.1:
+                    self.urgent = False
+                    last_flush = now
+                    self._flush()
+                self._write_live()
+            except Exception as error:  # a fault here must not leave training held
+                self.gone = f"{type(error).__name__}: {error}"
+            time.sleep(POLL_S if self.looking else IDLE_POLL_S)
+
+    def _flush(self) -> None:
+        while self._said:
+            try:
+                self.journal.add(events.encode(self._said.popleft()))
+            except (ValueError, TypeError):
+                self.bad_lines += 1
+        failing = self.journal.failing
+        if self.journal.flush():
+            if failing is not None:
+                self.say(events.Warning(text=f"recording went on after a gap ({self.journal.lost} lines lost)"))
+            if self.gone and self.run.path.is_dir():
+                self.gone = None
+        elif not self.run.path.is_dir():
+            self.gone = "the run directory is gone"
+
+    def _write_live(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            try:
+                replace_bytes(self.run.live_file(self.stream), events.encode_bare(live))
+            except (OSError, ValueError):
+                pass  # a picture is droppable
+
+    def _control_files(self) -> list[tuple[str, Path]]:
+        try:
+            names = sorted(os.listdir(self.run.control))
+        except OSError:
+            if not self.run.path.is_dir():
+                self.gone = "the run directory is gone"
+            else:
+                self.gone = "its control folder cannot be read"
+            return []
+        return [(name, self.run.control / name) for name in names if name.endswith(".jsonl")]
+
+    def _read_control(self) -> None:
+        for name, path in self._control_files():
+            follower = self._followers.get(name)
+            if follower is None:
+                follower = self._followers[name] = Follower(path)
+            for line in follower.lines():
+                if len(line) > 100_000:
+                    self.bad_lines += 1
+                    continue
+                try:
+                    command = events.decode_command(line)
+                except BadRecord:
+                    self.bad_lines += 1
+                    continue
+                writer = name[: -len(".jsonl")]
+                if isinstance(command, events.Pause):
+                    self.pause_stays = command.keep or writer not in self._beats
+                self.requests.append(Request(writer, command))
+
+    def _see_who_looks(self, now: float) -> None:
+        try:
+            names = os.listdir(self.run.viewers)
+        except OSError:
+            names = []
+        newest: tuple[float, Optional[bytes]] = (0.0, None)
+        fresh = False
+        present = set()
+        for name in names:
+            if name == "resume":
+                self.resume_wanted = True
+                continue
+            if not name.endswith(".json"):
+                continue
+            try:
+                content = (self.run.viewers / name).read_bytes()[:100_000]
+            except OSError:
+                continue
+            writer = name[: -len(".json")]
+            present.add(writer)
+            known = self._beats.get(writer)
+            if known is None or known[0] != content:
+                self._beats[writer] = known = (content, now)
+            if now - known[1] <= FRESH_S:
+                fresh = True
+                newest = max(newest, (known[1], known[0]))
+        if newest[1] is not None:
+            try:
+                self.wish = events.decode_presence(newest[1])
+                self.pause_stays = self.wish.stays or (self.pause_stays and not self.looking)
+            except BadRecord:
+                pass
+        self.looking = fresh
+        if fresh:
+            self.last_look = now
+
+
+def claim(run: RunDirectory) -> int:
+    """Makes the next free event file of the run and returns its number. Raises OSError."""
+    number = 0
+    while not create(run.events_file(number)):
+        number += 1
+        if number > 100_000:
+            raise OSError("too many streams")
+    return number
+
+
+Say = Callable[[Any], None]

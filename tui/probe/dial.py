@@ -1,0 +1,123 @@
+"""The learning-rate dial: a factor on the scheduled rate, or a fixed value, under any scheduler.
+
+Schedulers read and write `group["lr"]` between steps in ways that a change left standing would break: some compute the
+next rate from it, some overwrite it. So the dial is turned right before the update and turned back right after it; the
+program and its schedulers only ever see the scheduled rate.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Optional
+
+import torch
+
+
+class Dial:
+    """One dial for all optimizers of the process."""
+
+    def __init__(self) -> None:
+        self.factor: Optional[float] = None
+        self.value: Optional[float] = None
+        self.scheduled: Optional[float] = None
+        """The first group's rate as the program set it, at the last update."""
+        self.effective: Optional[float] = None
+        """The first group's rate that the last update used, read back."""
+        self._turned: list[tuple[Any, Any, Any]] = []
+        self._depth = 0
+
+    def refusal(self, factor: Optional[float], value: Optional[float]) -> str:
+        """Why a setting cannot be taken, or ""."""
+        for what, number in (("factor", factor), ("rate", value)):
+            if number is None:
+                continue
+            if number != number:
+                return f"the {what} is not a number"
+            if math.isinf(number):
+                return f"the {what} is infinite"
+            if number < 0:
+                return f"the {what} is negative"
+        if factor is not None and value is not None:
+            return "a factor and a fixed rate together"
+        return ""
+
+    def set(self, factor: Optional[float], value: Optional[float]) -> None:  # noqa: A003
+        """Takes a setting that `refusal` found nothing against; a factor of 1 is the same as release."""
+        self.factor = None if factor == 1.0 else factor
+        self.value = value
+
+    @property
+    def turned(self) -> bool:
+        return self.factor is not None or self.value is not None
+
+    def preview(self, optimizer: Any) -> tuple[Optional[float], Optional[float]]:
+        """(scheduled, effective) rate of the first group as the next update will see them."""
+        if not optimizer.param_groups:
+            return None, None
+        scheduled = _number(optimizer.param_groups[0].get("lr"))
+        return scheduled, self._wanted(scheduled)
+
+    def _wanted(self, scheduled: Optional[float]) -> Optional[float]:
+        if scheduled is None:
+            return None
+        if self.value is not None:
+            return self.value
+        return scheduled if self.factor is None else scheduled * self.factor
+
+    def turn(self, optimizer: Any) -> None:
+        """Right before an update. A turn that was never undone (the step raised) is undone first."""
+        self._depth += 1
+        if self._depth == 1 or not self._turned:
+            if self._turned:
+                self._undo()
+            groups = optimizer.param_groups
+            self.scheduled = _number(groups[0].get("lr")) if groups else None
+            if self.turned:
+                for group in groups:
+                    self._turn_group(group)
+            self.effective = _number(groups[0].get("lr")) if groups else None
+
+    def _turn_group(self, group: Any) -> None:
+        if "lr" not in group:
+            return
+        before = group["lr"]
+        wanted = self._wanted(_number(before))
+        if wanted is None:
+            return
+        if isinstance(before, torch.Tensor):
+            kept = before.detach().clone()
+            with torch.no_grad():
+                before.fill_(wanted)
+            self._turned.append((group, kept, before.detach().clone()))
+        else:
+            group["lr"] = wanted
+            self._turned.append((group, before, wanted))
+
+    def turn_back(self) -> None:
+        """Right after an update; the outermost one undoes."""
+        self._depth = max(0, self._depth - 1)
+        if self._depth == 0:
+            self._undo()
+
+    def settle(self) -> None:
+        """A new step begins while one is still open: that one raised. Forget its nesting and undo it."""
+        self._depth = 0
+        self._undo()
+
+    def _undo(self) -> None:
+        for group, before, ours in self._turned:
+            now = group.get("lr")
+            if isinstance(now, torch.Tensor) and isinstance(before, torch.Tensor):
+                if torch.equal(now.detach(), ours):
+                    with torch.no_grad():
+                        now.copy_(before)
+            elif type(now) is type(ours) and now == ours:
+                group["lr"] = before
+            # else: the program set a rate of its own meanwhile, and keeps it
+        self._turned = []
+
+
+def _number(rate: Any) -> Optional[float]:
+    if isinstance(rate, torch.Tensor):
+        return float(rate.detach().item()) if rate.numel() == 1 else None
+    return float(rate) if isinstance(rate, (int, float)) else None

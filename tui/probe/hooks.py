@@ -1,0 +1,161 @@
+"""Global hooks of torch → a few named moments of a training loop. Knows torch's doors, not what is measured behind them.
+
+The moments, in the order in which a plain loop passes them: `batch` (the loader yielded), `loss` (the outermost
+backward begins), `gradients` (it ended), `before_step`, `after_step`, `zeroed`. Everything is installed once, when
+torch has just been imported, and passes straight through wherever watching would not be sound.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any, Callable, Protocol
+
+import torch
+
+
+class Listener(Protocol):
+    """Who hears of the moments. None of them may return anything, and none may raise what is its own fault."""
+
+    def batch(self, iterator: Any, data: Any) -> None: ...
+
+    def loss(self, loss: torch.Tensor) -> None: ...
+
+    def gradients(self) -> None: ...
+
+    def before_step(self, optimizer: Any) -> None: ...
+
+    def after_step(self, optimizer: Any) -> None: ...
+
+    def zeroed(self, optimizer: Any) -> None: ...
+
+
+def bystander() -> bool:
+    """Is this call inside something that must not be looked into: tracing, graph capture, a foreign dispatch mode?"""
+    if _is_compiling():
+        return True
+    if _dispatch_modes() > 0:
+        return True
+    return bool(torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing())
+
+
+def _no() -> bool:
+    return False
+
+
+def _none() -> int:
+    return 0
+
+
+_is_compiling: Callable[[], bool] = getattr(getattr(torch, "compiler", None), "is_compiling", _no)
+_dispatch_modes: Callable[[], int] = getattr(torch._C, "_len_torch_dispatch_stack", _none)
+_graph_task: Callable[[], int] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
+
+
+def compiled_anything() -> bool:
+    """Has torch.compile compiled a frame in this process? Adding a forward hook then would compile it again."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    try:
+        return dynamo is not None and bool(dynamo.counters["frames"]["total"])
+    except Exception:
+        return True
+
+
+def install(listener: Listener) -> None:
+    """Puts every hook in place. Call once, right after torch was imported."""
+    from torch.optim.optimizer import (
+        Optimizer,
+        register_optimizer_step_post_hook,
+        register_optimizer_step_pre_hook,
+    )
+
+    def before(optimizer: Any, args: Any, kwargs: Any) -> None:
+        if not bystander():
+            listener.before_step(optimizer)
+
+    def after(optimizer: Any, args: Any, kwargs: Any) -> None:
+        if not bystander():
+            listener.after_step(optimizer)
+
+    register_optimizer_step_pre_hook(before)
+    register_optimizer_step_post_hook(after)
+    _wrap_backward(listener)
+    _wrap_zero_grad(Optimizer, listener)
+    _wrap_loader(listener)
+    _wrap_scaler()
+
+
+_unscaled: list[tuple[torch.Tensor, torch.Tensor]] = []
+"""The newest (scaled, true) loss of a GradScaler: what backward gets is the scaled one."""
+
+
+def _wrap_backward(listener: Listener) -> None:
+    backward = torch.autograd.backward
+
+    @functools.wraps(backward)
+    def watched(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        # only the outermost call (checkpointing enters again), only a single root of one element
+        if _graph_task() != -1 or bystander():
+            return backward(tensors, *args, **kwargs)
+        root = tensors
+        if isinstance(root, (list, tuple)) and len(root) == 1:
+            root = root[0]
+        single = isinstance(root, torch.Tensor) and root.numel() == 1
+        if single:
+            true = root
+            if _unscaled:
+                scaled, unscaled = _unscaled.pop()
+                if scaled is root:
+                    true = unscaled
+            listener.loss(true)
+        result = backward(tensors, *args, **kwargs)
+        if single:
+            listener.gradients()
+        return result
+
+    torch.autograd.backward = watched
+
+
+def _wrap_zero_grad(optimizer_class: Any, listener: Listener) -> None:
+    zero_grad = optimizer_class.zero_grad
+
+    @functools.wraps(zero_grad)
+    def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = zero_grad(self, *args, **kwargs)
+        if not bystander():
+            listener.zeroed(self)
+        return result
+
+    optimizer_class.zero_grad = watched
+
+
+def _wrap_loader(listener: Listener) -> None:
+    from torch.utils.data import dataloader
+
+    base = dataloader._BaseDataLoaderIter
+    following = base.__next__
+
+    @functools.wraps(following)
+    def watched(self: Any) -> Any:
+        data = following(self)
+        listener.batch(self, data)
+        return data
+
+    base.__next__ = watched  # type: ignore[method-assign]
+
+
+def _wrap_scaler() -> None:
+    scaler = getattr(getattr(torch, "amp", None), "GradScaler", None)
+    if scaler is None:
+        from torch.cuda.amp import GradScaler as scaler
+    scale = scaler.scale
+
+    @functools.wraps(scale)
+    def watched(self: Any, outputs: Any) -> Any:
+        result = scale(self, outputs)
+        _unscaled[:] = []
+        if isinstance(result, torch.Tensor) and isinstance(outputs, torch.Tensor):
+            _unscaled.append((result, outputs))
+        return result
+
+    scaler.scale = watched

@@ -1,0 +1,150 @@
+"""Measurements of one step: loss, gradient norms, the real weight change. Values stay on the device until they are
+copied in one piece; nothing here waits for a GPU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Optional
+
+import torch
+
+SAMPLES = 4096
+"""At most this many fixed positions of a tensor stand for all of it where weights are compared over time."""
+
+
+class Readout:
+    """One vector on its way to Python floats. On a CPU it is there at once; from a GPU it is copied without blocking
+    and `collect` hands it over when the copy has arrived."""
+
+    def __init__(self, vector: torch.Tensor, then: Callable[[list[float]], None]) -> None:
+        self._then = then
+        self._event: Optional[Any] = None
+        self._values = vector
+        if vector.device.type == "cuda":
+            self._values = torch.empty(vector.shape, dtype=vector.dtype, pin_memory=True)
+            self._values.copy_(vector, non_blocking=True)
+            self._event = torch.cuda.Event()
+            self._event.record(torch.cuda.current_stream(vector.device))
+        self._source = vector  # kept until the copy has arrived
+
+    def collect(self) -> bool:
+        """Hands the values over if they have arrived."""
+        if self._event is not None and not self._event.query():
+            return False
+        self._then(self._values.tolist())
+        return True
+
+
+class Losses:
+    """The losses of the steps since the last tick: last, low, high, mean. Non-finite values are values."""
+
+    def __init__(self) -> None:
+        self._values: list[float] = []
+        self._waiting: list[torch.Tensor] = []
+        self.last: Optional[float] = None
+
+    def add(self, loss: torch.Tensor) -> None:
+        """One loss, before its backward. `loss` has one element."""
+        if loss.is_complex():
+            return
+        if loss.device.type == "cpu":
+            self._values.append(loss.item())
+        elif len(self._waiting) < 4096:
+            self._waiting.append(loss.detach())
+
+    def read(self, readouts: list[Readout]) -> None:
+        """Starts the copy of what waits on a GPU."""
+        if self._waiting:
+            flat = torch.stack([loss.reshape(()).float() for loss in self._waiting])
+            self._waiting = []
+            readouts.append(Readout(flat, self._values.extend))
+
+    def window(self) -> tuple[Optional[float], Optional[float], Optional[float], Optional[float]]:
+        """(last, low, high, mean) since `forget`; the last three are None when one value or none came. Low and high are
+        of the finite values where there are any; a value that is not finite shows in high and in the mean."""
+        values = self._values
+        if values:
+            self.last = values[-1]
+        if len(values) < 2:
+            return self.last, None, None, None
+        finite = [value for value in values if math.isfinite(value)]
+        odd = [value for value in values if not math.isfinite(value)]
+        low = min(finite) if finite else odd[0]
+        high = odd[0] if odd else max(finite)
+        if len(values) > 8192:  # nothing was recorded for long: keep the extremes, thin the rest
+            self._values = [low, high, *values[2::2]]
+        return self.last, low, high, sum(values) / len(values)
+
+    def forget(self) -> None:
+        """A tick was recorded: the next one sums up what comes from now on."""
+        self._values = []
+
+
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """The part of a tensor that this process holds: reading a DTensor as a whole would be a collective."""
+    to_local = getattr(tensor, "to_local", None)
+    result: torch.Tensor = to_local() if to_local is not None else tensor
+    return result
+
+
+def readable(tensor: Optional[torch.Tensor]) -> bool:
+    """Can it be measured: dense, floating point, not empty, with storage?"""
+    return (
+        tensor is not None
+        and tensor.layout == torch.strided
+        and tensor.is_floating_point()
+        and tensor.numel() > 0
+        and tensor.device.type != "meta"
+    )
+
+
+def norms(tensors: list[torch.Tensor]) -> torch.Tensor:
+    """The L2 norm of each tensor, as one vector on the first tensor's device: float64 if every tensor is, else float32.
+
+    Args:
+        tensors: at least one, each `readable`.
+    """
+    parts = [local(tensor) for tensor in tensors]
+    wide = all(part.dtype == torch.float64 for part in parts)
+    dtype = torch.float64 if wide else torch.float32
+    device = parts[0].device
+    if all(part.device == device for part in parts):
+        values = torch._foreach_norm(parts)
+    else:
+        values = [torch.linalg.vector_norm(part) for part in parts]
+    return torch.stack([value.to(device=device, dtype=dtype, non_blocking=True).reshape(()) for value in values])
+
+
+def sample(tensor: torch.Tensor) -> torch.Tensor:
+    """At most `SAMPLES` entries at fixed positions, as a 1-D view where strides allow one."""
+    part = local(tensor.detach())
+    flat = part.reshape(-1) if part.is_contiguous() else part.flatten()
+    stride = -(-flat.numel() // SAMPLES)
+    return flat[::stride] if stride > 1 else flat
+
+
+class Change:
+    """The real weight change of one update: weights at fixed positions before, compared with after."""
+
+    def __init__(self, parameters: list[torch.Tensor]) -> None:
+        self._parameters = parameters
+        views = [sample(parameter) for parameter in parameters]
+        self._before = [view.clone() for view in views]
+
+    def ratios(self) -> torch.Tensor:
+        """‖change‖ and ‖weight before‖ of each tensor, over the same positions: a vector twice as long as the list."""
+        after = [sample(parameter) for parameter in self._parameters]
+        moved = [now - before for now, before in zip(after, self._before)]
+        return torch.cat([norms(moved), norms(self._before)])
+
+
+def divide(values: list[float]) -> list[float]:
+    """The ratios from what `Change.ratios` gave. A tensor of zeros that moved has an infinite ratio."""
+    half = len(values) // 2
+    out = []
+    for moved, size in zip(values[:half], values[half:]):
+        if size > 0 or size != size:
+            out.append(moved / size)
+        else:
+            out.append(math.inf if moved > 0 else 0.0)
+    return out

@@ -1,0 +1,120 @@
+"""What people ask, carried out between two steps: each request is answered with the step at which it took effect."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+from ..run import events
+from ..run.events import Applied
+from .desk import Request
+from .dial import Dial
+from .gate import Gate
+
+
+class Orders:
+    """Turns requests into settings of the gate and the dial. Runs in the thread that trains."""
+
+    def __init__(self, gate: Gate, dial: Dial, say: Callable[[Applied], None]) -> None:
+        self.gate = gate
+        self.dial = dial
+        self.optimizer: Any = None
+        """The optimizer at whose update training is held, or that updated last."""
+        self.step = 0
+        """Updates made so far."""
+        self.stopping = False
+        """Raise KeyboardInterrupt after the next update."""
+        self._say = say
+        self._until_held: list[Request] = []
+        self._until_update: list[tuple[Request, Optional[float]]] = []
+
+    def obey(self, request: Request) -> None:
+        """Carries out one request, or refuses it with a reason."""
+        gate, command = self.gate, request.command
+        if isinstance(command, events.Pause):
+            if gate.held:
+                self._answer(request)
+            else:
+                gate.pause()
+                self._until_held.append(request)
+        elif isinstance(command, events.Resume):
+            gate.resume()
+            self.held()
+            self._answer(request)
+        elif isinstance(command, events.Step):
+            if command.n < 1:
+                self._answer(request, refused="the number of batches is less than one")
+            else:
+                gate.step(command.n)
+                self._answer(request, after=float(command.n))
+        elif isinstance(command, events.Phase):
+            if gate.held:
+                gate.next_phase()
+            else:
+                gate.pause()
+            self._until_held.append(request)
+        elif isinstance(command, events.SetRate):
+            self._set_rate(request, command)
+        elif isinstance(command, events.Speed):
+            self._set_speed(request, command)
+        elif isinstance(command, events.Stop):
+            self.stopping = True
+            gate.resume()
+            gate.set_speed(None)
+            self._answer(request)
+
+    def held(self) -> None:
+        """Training is held now: whoever asked for that gets the answer."""
+        waiting, self._until_held = self._until_held, []
+        for request in waiting:
+            self._answer(request)
+
+    def about_to_update(self) -> None:
+        """The dial is turned and the update follows: what the parameter group holds now is what takes effect."""
+        waiting, self._until_update = self._until_update, []
+        for request, before in waiting:
+            self._answer(
+                request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor
+            )
+
+    @property
+    def rate_waits(self) -> bool:
+        """Does somebody wait for the next update to hear of a rate?"""
+        return bool(self._until_update)
+
+    def _set_rate(self, request: Request, command: events.SetRate) -> None:
+        refused = self.dial.refusal(command.factor, command.value)
+        if refused:
+            self._answer(request, refused=refused)
+            return
+        before = self.dial.preview(self.optimizer)[1] if self.optimizer is not None else None
+        self.dial.set(command.factor, command.value)
+        if self.gate.held and self.optimizer is not None:
+            # nothing moves meanwhile: the very next update is certain to use it
+            self.dial.scheduled, self.dial.effective = self.dial.preview(self.optimizer)
+            self._answer(
+                request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor
+            )
+        else:
+            self._until_update.append((request, before))
+
+    def _set_speed(self, request: Request, command: events.Speed) -> None:
+        speed = command.steps_per_s
+        if speed is not None and not 0 < speed < float("inf"):
+            self._answer(request, refused="the speed is not a positive number")
+            return
+        before = self.gate.speed
+        self.gate.set_speed(speed)
+        self._answer(request, before=before, after=speed)
+
+    def _answer(
+        self,
+        request: Request,
+        before: Optional[float] = None,
+        after: Optional[float] = None,
+        refused: str = "",
+        step: Optional[int] = None,
+        factor: Optional[float] = None,
+    ) -> None:
+        do = next(name for name, kind in events.COMMANDS.items() if kind is type(request.command))
+        step = self.step if step is None else step
+        self._say(Applied(0.0, step, request.command.id, request.writer, do, before, after, factor, refused))

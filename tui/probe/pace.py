@@ -1,0 +1,67 @@
+"""When a measurement is due, and what it may cost.
+
+The probe may take about one per cent of the program's time. Each kind of measurement has a share of it: it is due when
+enough time has passed for its last costs to stay within that share, and never more often than a person can read.
+"""
+
+from __future__ import annotations
+
+import time
+
+BUDGET = 0.01
+"""Share of the wall time that watching may take."""
+
+
+class Pace:
+    """When one kind of measurement is due. Costs are seconds in the training thread."""
+
+    def __init__(self, share: float, every_s: float) -> None:
+        self.share = share
+        """Share of the wall time that this kind may take."""
+        self.every_s = every_s
+        """At most once in this many seconds while steps are fast."""
+        self.cost_s = 0.0
+        self._next = 0.0
+
+    def due(self, now: float) -> bool:
+        """Is it time? `now` is time.perf_counter()."""
+        return now >= self._next
+
+    def done(self, began: float, cost_s: float) -> None:
+        """It was made, beginning at `began`; a slow start (lazy set-up in torch) is soon forgotten."""
+        self.cost_s = cost_s if self.cost_s == 0.0 else min(0.7 * self.cost_s + 0.3 * cost_s, 4 * self.cost_s)
+        self._next = began + max(self.every_s, self.cost_s / self.share)
+
+    def hurry(self) -> None:
+        """Due at the next opportunity (a person is stepping and looks at every step)."""
+        self._next = 0.0
+
+
+class Cost:
+    """What the probe itself costs: its seconds over the wall seconds in which training ran, lately."""
+
+    WINDOW_S = 2.0
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        self._spent = 0.0
+        self._waited = 0.0
+        self._waited_before = 0.0
+        self._since = time.perf_counter()
+
+    def spend(self, seconds: float) -> None:
+        """The probe took this long in the training thread."""
+        self._spent += seconds
+
+    def waited(self, total_s: float) -> None:
+        """The gate has held or slowed training for so long in all: neither cost nor training."""
+        self._waited = total_s
+
+    def update(self, now: float) -> float:
+        """The share, renewed every two seconds."""
+        wall = now - self._since - (self._waited - self._waited_before)
+        if wall >= self.WINDOW_S or (self.share == 0.0 and wall > 0.05):
+            self.share = min(1.0, self._spent / wall)
+            self._spent = 0.0
+            self._since, self._waited_before = now, self._waited
+        return self.share

@@ -1,0 +1,527 @@
+"""The probe of one process: wires hooks, measurements, gate and dial to one run directory.
+
+A process that never trains leaves no trace. The first moment of training claims a stream; from then on every moment
+passes through `Probe`. Each measurement is guarded: a fault of ours becomes one warning and is switched off. The gate
+waits outside all guards, so that what a signal handler raises reaches the program untouched.
+"""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import os
+import platform
+import sys
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import torch
+
+from ..run import events
+from ..run.directory import RunDirectory
+from ..run.events import Activation, Live, Picture, Tick
+from ..run.journal import SparserWithAge
+from . import hooks
+from .camera import Exposure, Starts, photograph
+from .desk import Desk, claim
+from .dial import Dial
+from .frames import is_foreign, where
+from .gate import Gate
+from .meter import Change, readable
+from .orders import Orders
+from .pace import Cost, Pace
+from .phases import Phases
+from .summary import Summary
+from .tree import Tree, all_parameters, find_optimizers, find_root
+
+ALONE_S = 60.0
+"""A pause that nobody asked to keep ends this long after the last viewer was seen."""
+
+_probe: Optional["Probe"] = None
+
+
+def begin(run_path: str) -> None:
+    """Installs the hooks for this process. Called by the injector right after torch was imported."""
+    global _probe
+    _probe = Probe(RunDirectory(Path(run_path)))
+    hooks.install(_probe)
+    # a forked child has no thread, no stream and nothing to say; if it trains, it starts afresh
+    os.register_at_fork(after_in_child=_probe.forget)
+
+
+def log_metrics(values: dict[str, Any]) -> None:
+    """What `tui.log` calls."""
+    if _probe is not None:
+        _probe.guard("the log", _probe.log, values)
+
+
+class Probe:
+    """Everything the probe knows of this process. The public methods are the moments that `hooks` announces."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self.forget()
+
+    def forget(self) -> None:
+        """The state of a process that has not trained yet."""
+        environment = os.environ.get
+        self._pid = os.getpid()
+        self._thread: Optional[int] = None
+        self._desk: Optional[Desk] = None
+        self._t0 = time.perf_counter()
+        self._off: set[str] = set()
+        self._told = False
+        self._hold_first = bool(environment("BACKLIT_HOLD"))
+        self._dial = Dial()
+        self._gate = Gate(self._attend, _positive(environment("BACKLIT_SPEED")), bool(environment("BACKLIT_OPENING")))
+        self._orders = Orders(self._gate, self._dial, self._say_applied)
+        self._summary = Summary()
+        self._phases = Phases()
+        self._cost = Cost()
+        self._age = SparserWithAge()
+        self._tick_pace = Pace(share=0.001, every_s=0.1)
+        self._norm_pace = Pace(share=0.003, every_s=0.1)
+        self._ratio_pace = Pace(share=0.003, every_s=0.2)
+        self._photo_pace = Pace(share=0.004, every_s=0.25)
+        self._tree: Optional[Tree] = None
+        self._starts: Optional[Starts] = None
+        self._known: dict[int, weakref.ReferenceType[Any]] = {}
+        self._first: Optional[int] = None
+        """id of the optimizer whose updates are the steps."""
+        self._change: Optional[tuple[Change, list[int]]] = None
+        self._exposure: Optional[Exposure] = None
+        self._picture: Optional[Picture] = None
+        self._activations: list[Activation] = []
+        self._activations_step = 0
+        self._place = ("", "")
+        self._tick: Optional[Tick] = None
+        self._shown: Any = None
+        self._logged: list[events.Metric] = []
+
+    # ── guarding ──
+
+    def guard(self, what: str, function: Callable[..., None], *args: Any) -> None:
+        """Runs a piece of ours. A fault of its own switches it off with one warning; an exception that came from the
+        program (one of its signal handlers ran meanwhile) goes on its way."""
+        if what in self._off:
+            return
+        began = time.perf_counter()
+        try:
+            function(*args)
+        except Exception as error:
+            if is_foreign(error):
+                raise
+            self._off.add(what)
+            self._warn(f"{what}: no longer watched ({type(error).__name__}: {error})")
+        self._cost.spend(time.perf_counter() - began)
+
+    def _warn(self, text: str) -> None:
+        if self._desk is not None:
+            self._desk.say(events.Warning(self._now(), self._summary.step, text), urgent=True)
+        if self._desk is None or self._desk.gone:
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        """On standard error, once in the life of the process: where nothing can be recorded."""
+        if not self._told:
+            self._told = True
+            try:
+                sys.stderr.write(f"backlit: {text}\n")
+            except Exception:
+                pass
+
+    def _now(self) -> float:
+        return round(time.perf_counter() - self._t0, 4)
+
+    def _mine(self) -> bool:
+        """Is this the thread that trains?"""
+        return self._thread == threading.get_ident()
+
+    # ── the moments ──
+
+    def batch(self, iterator: Any, data: Any) -> None:
+        """A loader yielded."""
+        if self._thread is not None and not self._mine():
+            return
+        self.guard("the loader", self._summary.loaded, iterator, data)
+        if self._desk is not None:
+            self._phases.passed("batch")
+        elif self._hold_first:
+            self._hold_first = False
+            self.guard("the start", self._claim, None)
+            if self._desk is not None:
+                self._hold("start")
+                self.guard("the outputs", self._expose)
+
+    def loss(self, loss: torch.Tensor) -> None:
+        """The outermost backward begins."""
+        if self._desk is not None and not self._mine():
+            return
+        self.guard("the loss", self._summary.losses.add, loss)
+        if self._desk is not None:
+            self._pass("loss")
+
+    def gradients(self) -> None:
+        """The outermost backward ended."""
+        if self._desk is not None and self._mine():
+            self._pass("backward")
+
+    def before_step(self, optimizer: Any) -> None:
+        """An optimizer is about to update: gradients are there, weights have not moved."""
+        if self._desk is None:
+            self.guard("the start", self._claim, optimizer)
+        desk = self._desk
+        if desk is None or not self._mine():
+            return
+        self.guard("the optimizers", self._meet, optimizer)
+        first = id(optimizer) == self._first
+        self._dial.settle()
+        if desk.requests:
+            self._attend()
+        self.guard("the gradients", self._measure, optimizer)
+        if first and self._gate.holds_at("backward"):
+            self._hold("backward")
+        self.guard("the rate", self._dial.turn, optimizer)
+        if first and self._orders.rate_waits:
+            self.guard("the answers", self._orders.about_to_update)
+
+    def after_step(self, optimizer: Any) -> None:
+        """An optimizer has updated: weights have moved."""
+        if self._desk is None or not self._mine():
+            return
+        self.guard("the rate", self._dial.turn_back)
+        first = id(optimizer) == self._first
+        self.guard("the step", self._stepped, first)
+        if not first:
+            return
+        self._pass("update")
+        self._gate.slow_down()
+        self.guard("the outputs", self._expose)
+        if self._orders.stopping:
+            self._orders.stopping = False
+            raise KeyboardInterrupt
+
+    def zeroed(self, optimizer: Any) -> None:
+        """The gradients were cleared."""
+        if self._desk is not None and self._mine():
+            self._pass("zero_grad")
+
+    def _forward_done(self) -> None:
+        """The root module put out its result (known only while an exposure is open)."""
+        if self._desk is not None and self._mine():
+            self._pass("forward")
+
+    def _pass(self, phase: str) -> None:
+        """Training passes the end of a phase: hold here if somebody steps by phases, dwell during the opening."""
+        if not self._phases.passed(phase):
+            return
+        gate = self._gate
+        if gate.phase_wanted:
+            self._hold(phase)
+        elif gate.opening is not None:
+            self.guard("the snapshot", self._show_phase, phase)
+            gate.dwell(phase, self._summary.step)
+
+    # ── beginning and end ──
+
+    def _claim(self, optimizer: Any) -> None:
+        """The first moment of training: a stream of our own, and what is being trained."""
+        number = claim(self._run)
+        desk = Desk(self._run, number)
+        if number > 0:
+            desk.skip_old_requests()
+        self._t0 = time.perf_counter()
+        self._thread = threading.get_ident()
+        desk.say(
+            events.Start(
+                time=time.time(),
+                pid=os.getpid(),
+                python=platform.python_version(),
+                torch=torch.__version__,
+                argv=list(getattr(sys, "argv", [])),
+                rank=_integer("RANK", 0),
+                world=_integer("WORLD_SIZE", 1),
+                threads=torch.get_num_threads(),
+            )
+        )
+        self._desk = desk
+        atexit.register(self._end, os.getpid())
+        for one in [optimizer] if optimizer is not None else find_optimizers():
+            self._meet(one)
+        self._say_logged()
+        if self._hold_first:
+            self._hold_first = False
+            self._gate.pausing = True
+        desk.start()
+
+    def _meet(self, optimizer: Any) -> None:
+        """Takes in an optimizer seen for the first time; the oldest one alive counts the steps."""
+        known = self._known.get(id(optimizer))
+        if known is None or known() is not optimizer:
+            self._known[id(optimizer)] = weakref.ref(optimizer)
+            self._look_at_the_model()
+        if self._first is None or self._known[self._first]() is None:
+            self._first = id(optimizer)
+        if id(optimizer) == self._first:
+            self._orders.optimizer = optimizer
+
+    def _look_at_the_model(self) -> None:
+        optimizers = [one for one in (reference() for reference in self._known.values()) if one is not None]
+        self._tree = Tree(find_root(all_parameters(optimizers)), optimizers, self._now())
+        if self._starts is None:
+            self._starts = Starts(self._tree)
+        else:
+            self._starts.extend(self._tree)
+        self._summary.forget_tensors()
+        if self._desk is not None:
+            self._desk.say(self._tree.model, urgent=True)
+
+    def _end(self, opened_by: int) -> None:
+        """At the end of the process that opened the stream, and nowhere else: the last tick, the last picture."""
+        desk = self._desk
+        if desk is None or os.getpid() != opened_by:
+            return
+        self.guard("the end", self._last_words, desk)
+        desk.say(events.End(self._now(), self._summary.step))
+        desk.close()
+
+    def _last_words(self, desk: Desk) -> None:
+        self._close_exposure()
+        self._summary.collect_all()
+        self._make_tick(time.perf_counter(), always=True)
+        if self._tree is not None and self._starts is not None:
+            photograph(self._tree, self._starts, desk.wish, self._summary.readouts, self._take_picture)
+            self._summary.collect_all()
+        desk.show(self._live(""))
+
+    # ── measuring ──
+
+    def _measure(self, optimizer: Any) -> None:
+        """Before an update: gradient norms, the weights as they are, pictures; each when it is due."""
+        self._summary.collect()
+        now = time.perf_counter()
+        single = self._gate.single
+        norms_due = single or self._norm_pace.due(now)
+        ratio_due = single or self._ratio_pace.due(now)
+        photo_due = self._looking and (single or self._photo_pace.due(now))
+        if not (norms_due or ratio_due or photo_due or self._exposure is not None):
+            return
+        tree = self._tree
+        if tree is None or any(id(p) not in tree.index for p in all_parameters([optimizer])):
+            self._look_at_the_model()
+            tree = self._tree
+            assert tree is not None
+        places = [
+            tree.index[id(parameter)] for parameter in all_parameters([optimizer]) if readable(parameter.grad)
+        ]
+        if norms_due and places:
+            self._summary.read_norms(tree, places)
+            self._norm_pace.done(now, time.perf_counter() - now)
+        if ratio_due and places:
+            began = time.perf_counter()
+            with torch.no_grad():
+                self._change = (Change([tree.parameters[place] for place in places]), places)
+            self._ratio_pace.done(began, 3 * (time.perf_counter() - began))  # comparing costs twice as much again
+        if photo_due or self._exposure is not None:
+            self._photograph(tree)
+
+    @property
+    def _looking(self) -> bool:
+        return self._desk is not None and self._desk.looking
+
+    def _stepped(self, first: bool) -> None:
+        """After an update."""
+        desk = self._desk
+        if first:
+            epoch = self._summary.updated()
+            self._orders.step = self._summary.step
+            self._gate.updated()
+            if epoch is not None and desk is not None:
+                desk.say(self._summary.epoch_event(self._now()))
+        if self._change is not None and self._tree is not None:
+            change, places = self._change
+            self._change = None
+            self._summary.read_ratios(change, places, self._tree)
+        now = time.perf_counter()
+        if first and (self._gate.single or self._tick_pace.due(now)):
+            self._make_tick(now)
+            self._tick_pace.done(now, time.perf_counter() - now)
+
+    def _make_tick(self, now: float, always: bool = False) -> None:
+        """Sums up; records it while the journal may still grow at this age; shows it to whoever looks."""
+        desk = self._desk
+        if desk is None or (always and self._tick is not None and self._tick.step == self._summary.step):
+            return
+        gate = self._gate
+        self._cost.waited(gate.held_s + gate.slowed_s)
+        self._tick = self._summary.tick(
+            self._now(), now, gate.held_s, gate.single, self._dial, self._cost.update(now)
+        )
+        if always or self._age.allows(now - self._t0, desk.journal.bytes):
+            desk.say(self._tick)
+            self._summary.recorded()
+        if desk.looking:
+            desk.show(self._live(gate.phase if gate.held else ""))
+
+    # ── pictures ──
+
+    def _expose(self) -> None:
+        """Before the next forward pass: a hook for one step, when a photograph is due or phases are stepped."""
+        tree = self._tree
+        if tree is None or tree.root is None or self._exposure is not None:
+            return
+        due = self._looking and (self._gate.single or self._photo_pace.due(time.perf_counter()))
+        if (due or self._gate.by_phase or not self._phases.order) and not hooks.compiled_anything():
+            self._exposure = Exposure(tree, self._looking or self._gate.by_phase, self._forward_done)
+
+    def _close_exposure(self) -> None:
+        exposure, self._exposure = self._exposure, None
+        if exposure is not None:
+            exposure.close()
+            exposure.collect(self._summary.readouts, self._take_activations)
+
+    def _photograph(self, tree: Tree) -> None:
+        """Gradients are there: what the forward pass left, and the tensor in focus if somebody looks."""
+        began = time.perf_counter()
+        desk, starts = self._desk, self._starts
+        self._close_exposure()
+        if desk is None or starts is None or not desk.looking:
+            self._summary.collect()
+            return
+        self._place = where()
+        self._shown = desk.wish
+        photograph(tree, starts, desk.wish, self._summary.readouts, self._take_picture)
+        self._summary.collect()
+        desk.show(self._live(self._gate.phase if self._gate.held else ""))
+        self._photo_pace.done(began, time.perf_counter() - began)
+
+    def _show_phase(self, phase: str) -> None:
+        """While phases are stepped: everything that can be seen now, at once."""
+        desk, tree, starts = self._desk, self._tree, self._starts
+        if desk is None:
+            return
+        self._place = where()
+        self._shown = desk.wish
+        if tree is not None and starts is not None:
+            if phase == "forward" and self._exposure is not None:
+                self._exposure.collect(self._summary.readouts, self._take_activations)
+            photograph(tree, starts, desk.wish, self._summary.readouts, self._take_picture)
+            self._summary.collect_all()
+        desk.show(self._live(phase))
+
+    def _take_picture(self, picture: Picture) -> None:
+        self._picture = picture
+
+    def _take_activations(self, found: list[Activation]) -> None:
+        self._activations, self._activations_step = found, self._summary.step + 1
+
+    def _live(self, phase: str) -> Live:
+        return Live(
+            t=self._now(),
+            step=self._summary.step,
+            held=self._gate.held,
+            phase=phase,
+            order=self._phases.order,
+            line=self._place[0],
+            code=self._place[1],
+            speed=self._gate.speed,
+            opening=self._gate.opening is not None,
+            tick=self._tick,
+            picture=self._picture,
+            activations=self._activations,
+            activations_step=self._activations_step,
+        )
+
+    # ── holding ──
+
+    def _hold(self, phase: str) -> None:
+        """Waits at the gate. Only measurements are guarded; the wait itself is bare."""
+        desk, gate = self._desk, self._gate
+        if desk is None:
+            return
+        gate.held, gate.phase = True, phase
+        self.guard("the snapshot", self._show_phase, phase)
+        desk.say(events.Gate(self._now(), self._summary.step, True, phase), urgent=True)
+        self.guard("the answers", self._orders.held)
+        try:
+            gate.hold(phase)
+        finally:
+            gate.held = False
+            desk.say(events.Gate(self._now(), self._summary.step, False, phase), urgent=True)
+        self.guard("the outputs", self._expose)
+
+    def _attend(self) -> None:
+        """When something was asked, and all the while as the gate waits."""
+        desk, gate = self._desk, self._gate
+        if desk is None:
+            return
+        while desk.requests:
+            self.guard("a request", self._orders.obey, desk.requests.popleft())
+        if not gate.held:
+            return
+        if self._looking and desk.wish is not self._shown and self._shown is not None:
+            if _view(desk.wish) != _view(self._shown):
+                self.guard("the snapshot", self._show_phase, gate.phase)
+            self._shown = desk.wish
+        if desk.resume_wanted or desk.gone:
+            why = desk.gone or "a viewer could not write what was asked"
+            desk.resume_wanted = False
+            self._warn(f"training goes on: {why}")
+            gate.resume()
+        elif not desk.pause_stays and time.monotonic() - desk.last_look > ALONE_S:
+            self._warn("training goes on: nobody has been looking for a minute")
+            gate.resume()
+
+    def _say_applied(self, answer: events.Applied) -> None:
+        if self._desk is None:
+            return
+        self._desk.say(dataclasses.replace(answer, t=self._now()), urgent=True)
+        if answer.do == "lr" and self._tick is not None and self._gate.held:
+            scheduled, effective = self._dial.scheduled, self._dial.effective
+            self._tick = dataclasses.replace(
+                self._tick, rate=effective, scheduled=scheduled if scheduled != effective else None
+            )
+        if self._looking:
+            self._desk.show(self._live(self._gate.phase if self._gate.held else ""))
+
+    # ── what the program logs ──
+
+    def log(self, values: dict[str, Any]) -> None:
+        """Numbers given to `tui.log`; kept until a stream exists."""
+        for name, value in values.items():
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                continue
+            self._logged.append(events.Metric(self._now(), self._summary.step, str(name), number))
+        del self._logged[:-10_000]
+        self._say_logged()
+
+    def _say_logged(self) -> None:
+        if self._desk is not None:
+            for metric in self._logged:
+                self._desk.say(dataclasses.replace(metric, t=min(metric.t, self._now())))
+            self._logged = []
+
+
+def _view(wish: events.Presence) -> tuple[Any, ...]:
+    """What of a presence changes the picture."""
+    return (wish.tensor, wish.mode, wish.rows, wish.columns, wish.first)
+
+
+def _positive(text: Optional[str]) -> Optional[float]:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None
+
+
+def _integer(name: str, default: int) -> int:
+    try:
+        return int(os.environ.get(name, ""))
+    except ValueError:
+        return default

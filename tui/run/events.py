@@ -1,0 +1,544 @@
+"""Every record that the two sides of a run may write: the whole vocabulary, its encoding, and nothing else.
+
+The probe writes *events* (`events.<n>.jsonl`) and the newest *snapshot* (`live.<n>.json`); viewers write *commands*
+(`control/<writer>.jsonl`) and their *presence* (`viewers/<name>.json`). One JSON object a line; ``k`` names the kind of
+an event, ``do`` that of a command. Fields that hold their default are left out. Unknown fields and kinds are ignored
+by readers, so both may be added without a new `SCHEMA`.
+
+Non-finite numbers: JSON has none, so a float field holds the strings "NaN", "Infinity" or "-Infinity". This is the one
+place that knows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional, Union
+
+SCHEMA = 1
+
+PHASES = ("forward", "loss", "backward", "update", "zero_grad")
+"""The phases of one training step. Programs put zero_grad first or last; the probe reports the order it saw."""
+
+WEIGHT_LEVELS = "0123456789abcdef"
+"""Letters of a picture: level 0 is -scale, level 15 is +scale; 'n' is a value that is not finite, '.' no value."""
+
+
+class BadRecord(ValueError):
+    """A line that is no record of this schema: damaged, of an unknown kind, or with a field of the wrong type."""
+
+
+# ── events: written by the probe ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Start:
+    """A process began to train: the first line of its stream. `time` is Unix seconds, all `t` are seconds since it."""
+
+    schema: int = SCHEMA
+    time: float = 0.0
+    pid: int = 0
+    python: str = ""
+    torch: str = ""
+    argv: list[str] = field(default_factory=list)
+    rank: int = 0
+    world: int = 1
+    threads: int = 0
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One parameter tensor; its place in `Model.tensors` is the index that ticks and snapshots use."""
+
+    name: str = ""
+    shape: list[int] = field(default_factory=list)
+    dtype: str = ""
+    trainable: bool = True
+    picture: list[int] = field(default_factory=list)
+    """[units, height, width] when each unit's weights read as a picture, else empty."""
+
+
+@dataclass(frozen=True)
+class ModuleInfo:
+    """One module of the tree, in registration order."""
+
+    path: str = ""
+    kind: str = ""
+    detail: str = ""
+    """The sizes that matter, for example "64→32" or "1→16 3×3"."""
+    weights: int = 0
+    """Weights of this module and all below it."""
+    tensors: list[int] = field(default_factory=list)
+    """Indices of the parameter tensors that are this module's own."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is being trained. Written again when the set of parameters changes."""
+
+    t: float = 0.0
+    name: str = ""
+    weights: int = 0
+    tensors: list[TensorInfo] = field(default_factory=list)
+    modules: list[ModuleInfo] = field(default_factory=list)
+    optimizers: list[str] = field(default_factory=list)
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A summary of the steps since the previous tick."""
+
+    t: float = 0.0
+    step: int = 0
+    steps: int = 1
+    """How many steps it sums up."""
+    loss: Optional[float] = None
+    """Loss of the last step; `low`, `high`, `mean` are over the steps summed up."""
+    low: Optional[float] = None
+    high: Optional[float] = None
+    mean: Optional[float] = None
+    rate: Optional[float] = None
+    """Effective learning rate of the first parameter group."""
+    scheduled: Optional[float] = None
+    """What the program itself set, when it differs from `rate`."""
+    steps_per_s: Optional[float] = None
+    samples_per_s: Optional[float] = None
+    epoch: Optional[int] = None
+    """1 in the first pass over the training loader; absent without a loader."""
+    batch: Optional[int] = None
+    batches: Optional[int] = None
+    norm: Optional[float] = None
+    """L2 norm of all gradients together, as measured at `norms_step`."""
+    norms: Optional[list[Optional[float]]] = None
+    """Gradient norm of each tensor; null where a tensor had no gradient."""
+    norms_step: Optional[int] = None
+    ratios: Optional[list[Optional[float]]] = None
+    """‖weight change‖ / ‖weight‖ of each tensor over the step `ratios_step`."""
+    ratios_step: Optional[int] = None
+    cost: Optional[float] = None
+    """Share of the wall time that the probe itself took, lately."""
+    period: Optional[float] = None
+    """Mean number of steps between two measurements of the gradients, lately."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that the program logged."""
+
+    t: float = 0.0
+    step: int = 0
+    name: str = ""
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A pass over the training loader began."""
+
+    t: float = 0.0
+    step: int = 0
+    epoch: int = 1
+    batches: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Training stopped at a phase and waits (`held`), or goes on."""
+
+    t: float = 0.0
+    step: int = 0
+    held: bool = False
+    phase: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The answer to a command: it took effect at `step`, or it was `refused` with a reason."""
+
+    t: float = 0.0
+    step: int = 0
+    id: str = ""
+    writer: str = ""
+    do: str = ""
+    before: Optional[float] = None
+    after: Optional[float] = None
+    factor: Optional[float] = None
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Warning:  # noqa: A001
+    """Something that the probe could not do, said once."""
+
+    t: float = 0.0
+    step: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class End:
+    """The process that opened the stream ended in order (how is in exit.json)."""
+
+    t: float = 0.0
+    step: int = 0
+
+
+Event = Union[Start, Model, Tick, Metric, Epoch, Gate, Applied, Warning, End]
+
+EVENTS: dict[str, type[Any]] = {
+    "start": Start,
+    "model": Model,
+    "tick": Tick,
+    "metric": Metric,
+    "epoch": Epoch,
+    "gate": Gate,
+    "applied": Applied,
+    "warning": Warning,
+    "end": End,
+}
+
+# ── the snapshot: newest pictures, replaced as a whole ────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One tensor as levels of `WEIGHT_LEVELS`, at most as many cells as the viewer said it can show."""
+
+    tensor: int = 0
+    mode: str = "weight"
+    """"weight", "change" (since the first step) or "gradient"."""
+    first: int = 0
+    """The first unit shown; `units` of `of` follow, each `height` x `width` cells."""
+    units: int = 0
+    of: int = 0
+    height: int = 0
+    width: int = 0
+    cells: str = ""
+    """units x height x width letters, row by row."""
+    per_cell: int = 1
+    """How many weights one cell stands for: the one of largest magnitude is shown."""
+    scale: float = 0.0
+    """The magnitude of level 15."""
+    absent: str = ""
+    """Why there is no picture, in words."""
+    std: Optional[float] = None
+    low: Optional[float] = None
+    high: Optional[float] = None
+    moved: Optional[float] = None
+    """‖now - start‖ / ‖start‖."""
+    sampled: int = 0
+    """Over how many weights the statistics and the histogram were taken."""
+    of_weights: int = 0
+    histogram: list[int] = field(default_factory=list)
+    """Counts in equal bins from `low` to `high`."""
+    odd: int = 0
+    """Weights (of those sampled) that are not finite."""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What one module put out for the photographed batch."""
+
+    module: int = 0
+    shape: list[int] = field(default_factory=list)
+    on: Optional[float] = None
+    """Share of outputs above zero, for activation functions."""
+    std: Optional[float] = None
+    odd: bool = False
+
+
+@dataclass(frozen=True)
+class Live:
+    """The newest snapshot of one stream."""
+
+    t: float = 0.0
+    step: int = 0
+    held: bool = False
+    phase: str = ""
+    order: list[str] = field(default_factory=list)
+    """The phases in the order in which this program runs them."""
+    line: str = ""
+    """file:number of the program's line that runs now; `code` is its text."""
+    code: str = ""
+    speed: Optional[float] = None
+    """Steps per second that training is slowed to; absent at full speed."""
+    opening: bool = False
+    """The first minute's slow opening is under way."""
+    tick: Optional[Tick] = None
+    picture: Optional[Picture] = None
+    activations: list[Activation] = field(default_factory=list)
+    activations_step: int = 0
+
+
+# ── commands and presence: written by viewers, or by anybody with a text editor ───────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Stop before the next update. With `keep` the pause stays when the last viewer is gone."""
+
+    id: str = ""
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Make exactly `n` updates, then pause."""
+
+    id: str = ""
+    n: int = 1
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Run to the end of the next phase, then pause."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class SetRate:
+    """The learning-rate dial: a factor on the scheduled rate, a fixed value, or neither to release it."""
+
+    id: str = ""
+    factor: Optional[float] = None
+    value: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Speed:
+    """At most this many steps per second; absent: full speed."""
+
+    id: str = ""
+    steps_per_s: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End as if Ctrl-C had been pressed right after an update."""
+
+    id: str = ""
+
+
+Command = Union[Pause, Resume, Step, Phase, SetRate, Speed, Stop]
+
+COMMANDS: dict[str, type[Any]] = {
+    "pause": Pause,
+    "resume": Resume,
+    "step": Step,
+    "phase": Phase,
+    "lr": SetRate,
+    "speed": Speed,
+    "stop": Stop,
+}
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Who is looking, and at what. `beat` changes every second: that is how the probe knows that somebody still is."""
+
+    beat: int = 0
+    tensor: int = -1
+    """The tensor in focus; -1 leaves the choice to the probe."""
+    mode: str = "change"
+    rows: int = 0
+    """Height and width of the weights panel, in picture cells."""
+    columns: int = 0
+    first: int = 0
+    """The first unit to show."""
+    stays: bool = False
+    """Written once by a viewer that leaves on purpose while paused: the pause is to stay."""
+
+
+# ── encoding ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_KIND_OF: dict[type[Any], tuple[str, str]] = {
+    **{cls: ("k", kind) for kind, cls in EVENTS.items()},
+    **{cls: ("do", kind) for kind, cls in COMMANDS.items()},
+}
+
+_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: dataclasses as objects without defaults, non-finite floats as their words."""
+    if type(value) is float:
+        if value - value == 0.0:
+            return value
+        return "NaN" if value != value else ("Infinity" if value > 0 else "-Infinity")
+    if type(value) is list:
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return _fields(value)
+    return value
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, default in _defaults(type(record)).items():
+        value = getattr(record, name)
+        if value is None or (value == default and type(value) is type(default)):
+            continue
+        out[name] = _plain(value)
+    return out
+
+
+_DEFAULTS: dict[type[Any], dict[str, Any]] = {}
+
+
+def _defaults(cls: type[Any]) -> dict[str, Any]:
+    found = _DEFAULTS.get(cls)
+    if found is None:
+        found = {}
+        for item in dataclasses.fields(cls):
+            made = item.default_factory
+            found[item.name] = item.default if made is dataclasses.MISSING else made()
+        if cls is Start:
+            found["schema"] = None  # always written: it is what a newer reader looks at
+        _DEFAULTS[cls] = found
+    return found
+
+
+def encode(record: Any) -> bytes:
+    """One line, newline included, of an event or a command."""
+    key, kind = _KIND_OF[type(record)]
+    return _dump({key: kind, **_fields(record)})
+
+
+def encode_bare(record: Union[Live, Presence]) -> bytes:
+    """The whole content of a file that holds one record."""
+    return _dump(_fields(record))
+
+
+def _dump(raw: dict[str, Any]) -> bytes:
+    return (json.dumps(raw, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n").encode(
+        "utf-8", "replace"
+    )
+
+
+# ── decoding ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def decode_event(line: bytes) -> Event:
+    """The event of one line.
+
+    Raises:
+        BadRecord: the line is damaged, its kind is unknown, or a field has the wrong type.
+    """
+    event: Event = _decode(line, "k", EVENTS)
+    return event
+
+
+def decode_command(line: bytes) -> Command:
+    """The command of one line, written by a viewer or by hand.
+
+    Raises:
+        BadRecord: the same as for events. Nothing in the line is ever evaluated.
+    """
+    command: Command = _decode(line, "do", COMMANDS)
+    return command
+
+
+def decode_live(content: bytes) -> Live:
+    """The snapshot of one file. Raises BadRecord."""
+    live: Live = _build(Live, _object(content))
+    return live
+
+
+def decode_presence(content: bytes) -> Presence:
+    """The presence of one file. Raises BadRecord."""
+    presence: Presence = _build(Presence, _object(content))
+    return presence
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        raw = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadRecord("not JSON") from error
+    if not isinstance(raw, dict):
+        raise BadRecord("not an object")
+    return raw
+
+
+def _decode(line: bytes, key: str, kinds: dict[str, type[Any]]) -> Any:
+    raw = _object(line)
+    kind = raw.get(key)
+    cls = kinds.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise BadRecord(f"unknown kind {str(kind)[:40]!r}")
+    return _build(cls, raw)
+
+
+def _build(cls: type[Any], raw: dict[str, Any]) -> Any:
+    readers = _readers(cls)
+    values = {}
+    for name, value in raw.items():
+        reader = readers.get(name)
+        if reader is not None:
+            values[name] = reader(value)
+    return cls(**values)
+
+
+_Reader = Callable[[Any], Any]
+_READERS: dict[type[Any], dict[str, _Reader]] = {}
+
+
+def _readers(cls: type[Any]) -> dict[str, _Reader]:
+    found = _READERS.get(cls)
+    if found is None:
+        found = {item.name: _reader(str(item.type)) for item in dataclasses.fields(cls)}
+        _READERS[cls] = found
+    return found
+
+
+def _reader(annotation: str) -> _Reader:
+    """What turns a JSON value into a field of this annotation, or raises BadRecord."""
+    if annotation.startswith("Optional["):
+        inner = _reader(annotation[9:-1])
+        return lambda value: None if value is None else inner(value)
+    if annotation.startswith("list["):
+        item = _reader(annotation[5:-1])
+        return lambda value: [item(one) for one in _expect(value, list)]
+    if annotation == "float":
+        return _float
+    if annotation == "int":
+        return lambda value: _expect(value, int)
+    if annotation == "bool":
+        return lambda value: _expect(value, bool)
+    if annotation == "str":
+        return lambda value: _expect(value, str)
+    nested: type[Any] = globals()[annotation]
+    return lambda value: _build(nested, _expect(value, dict))
+
+
+def _float(value: Any) -> float:
+    kind = type(value)
+    if kind is float:
+        return float(value)
+    if kind is int:
+        try:
+            return float(value)
+        except OverflowError:
+            raise BadRecord("a number beyond every float") from None
+    if kind is str and value in _WORDS:
+        return _WORDS[value]
+    raise BadRecord("not a number")
+
+
+def _expect(value: Any, kind: type[Any]) -> Any:
+    if type(value) is not kind or (kind is int and abs(value) > 2**62):
+        raise BadRecord(f"expected {kind.__name__}")
+    return value

@@ -1,0 +1,125 @@
+"""The supervisor: starts a command inside a run, waits for it, and writes how it ended. Standard library only.
+
+It is a process of its own, in a session of its own, so that it and the program outlive the terminal. The program's
+standard input is empty and its output goes to output.log, as under nohup: nothing of ours sits between the program
+and its work.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, Optional
+
+from .directory import RunDirectory, hold_lock, process_start, replace
+
+PACKAGE = Path(__file__).resolve().parent.parent
+INJECT = PACKAGE / "probe" / "inject"
+
+
+def start(run: RunDirectory) -> None:
+    """Starts the supervisor of `run` and returns at once; what to start stands in the run's run.json.
+
+    Raises:
+        OSError: no process can be made.
+    """
+    subprocess.Popen(
+        [sys.executable, "-m", f"{PACKAGE.name}.run.launch", str(run.path)],
+        cwd=PACKAGE.parent,  # first on the path with -m, so that no `tui` of the user's is found instead
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def wait_until_started(run: RunDirectory, most_s: float = 20.0) -> bool:
+    """Waits until the program's process exists or could not be made. False when neither came in time."""
+    deadline = time.monotonic() + most_s
+    while time.monotonic() < deadline:
+        if "pid" in run.about() or run.exit() is not None:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def environment(run: RunDirectory, wanted: dict[str, Any]) -> dict[str, str]:
+    """The program's environment: ours, the injector in front of PYTHONPATH, and what the run asks for."""
+    env = dict(os.environ)
+    paths = [str(INJECT)] + [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part]
+    env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    env["BACKLIT_RUN"] = str(run.path)
+    env.update({str(key): str(value) for key, value in wanted.items()})
+    return env
+
+
+def supervise(run: RunDirectory) -> None:
+    """Runs the program to its end. Never raises: what goes wrong is written to exit.json."""
+    lock = hold_lock(run.lock_file)
+    about = run.about()
+    command = [str(part) for part in about.get("command", [])]
+    ended: dict[str, Any]
+    try:
+        output = os.open(run.output_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        program = subprocess.Popen(
+            command,
+            cwd=str(about.get("cwd") or "."),
+            env=environment(run, about.get("environment", {})),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        os.close(output)
+    except (OSError, ValueError, IndexError) as error:
+        replace(run.exit_file, {"error": _why(command, error), "time": time.time()})
+        os.close(lock)
+        return
+
+    def pass_on(number: int, frame: Optional[FrameType]) -> None:
+        program.send_signal(number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _record(run, {**about, "pid": program.pid, "pid_start": process_start(program.pid), "started": time.time()})
+    status = program.wait()
+    ended = {"status": status} if status >= 0 else {"signal": -status}
+    ended["time"] = time.time()
+    deadline = time.monotonic() + 600
+    while not _record_exit(run, ended) and time.monotonic() < deadline and run.path.is_dir():
+        time.sleep(1.0)  # disk full: how it ended is worth waiting for
+    os.close(lock)
+
+
+def _record(run: RunDirectory, about: dict[str, Any]) -> None:
+    try:
+        replace(run.run_file, about)
+    except OSError:
+        pass
+
+
+def _record_exit(run: RunDirectory, ended: dict[str, Any]) -> bool:
+    try:
+        replace(run.exit_file, ended)
+    except OSError:
+        return False
+    return True
+
+
+def _why(command: list[str], error: Exception) -> str:
+    name = command[0] if command else "(nothing)"
+    if isinstance(error, FileNotFoundError):
+        return f"command not found: {name}"
+    if isinstance(error, PermissionError):
+        return f"not executable: {name}"
+    return f"cannot start {name}: {error}"
+
+
+if __name__ == "__main__":
+    supervise(RunDirectory(Path(sys.argv[1])))
