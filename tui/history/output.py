@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Output:
@@ -33,7 +33,7 @@ class Output:
                 if self._offset < 0:
                     self._offset = max(0, size - self.TAIL_BYTES)
                 if size < self._offset:
-                    self._offset = 0
+                    self._offset, self._open = 0, b""
                 if size == self._offset:
                     return False
                 file.seek(self._offset)

@@ -35,6 +35,7 @@ class Series:
     """One curve over steps."""
 
     MOST = 2048
+    """Buckets. When they are used up, each two become one, and all that follow hold twice as much."""
     RECENT = 512
 
     def __init__(self) -> None:
@@ -44,6 +45,8 @@ class Series:
         self.last: Optional[float] = None
         self.best: Optional[tuple[int, float]] = None
         """(step, lowest finite value) of all."""
+        self._per_bucket = 1
+        self._in_last = 0
 
     def __len__(self) -> int:
         return len(self.buckets)
@@ -81,9 +84,15 @@ class Series:
         )
         if finite and (self.best is None or bucket.low < self.best[1]):
             self.best = (step, bucket.low)
+        if self.buckets and self._in_last < self._per_bucket:
+            self.buckets[-1] = _merge(self.buckets[-1], bucket)
+            self._in_last += 1
+            return
         self.buckets.append(bucket)
-        if len(self.buckets) > self.MOST:
+        self._in_last = 1
+        if len(self.buckets) > self.MOST:  # one more than an even number: the last stays alone, half full
             self.buckets = [_merge(*pair) for pair in _pairs(self.buckets)]
+            self._per_bucket *= 2
 
 
 def _pairs(buckets: list[Bucket]) -> Iterator[tuple[Bucket, ...]]:

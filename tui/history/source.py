@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Optional
 
 from ..run import events
@@ -38,7 +39,8 @@ class Source:
         self._stream = stream
         self._follower: Optional[Follower] = None
         self._latest: Optional[Latest] = None
-        self._behind: Optional[tuple[Follower, RunState, int]] = None
+        self._behind: Optional[tuple[Follower, RunState]] = None
+        self._bad_in_tail = 0
         self._next_look = 0.0
         self._heard = time.monotonic()
 
@@ -80,9 +82,11 @@ class Source:
             before = (self.exit, self.alive)
             self.exit = self.run.exit()
             self.alive = self.run.alive()
-            if self.exit is not None and self._follower is not None:
-                for line in self._follower.lines():  # what was written last of all
-                    self._take(self.state, line)
+            if self.exit is not None:  # what was written last of all, perhaps the whole of a short run
+                self._open_stream()
+                if self._follower is not None:
+                    for line in self._follower.lines():
+                        self._take(self.state, line)
             if not self.about.get("pid"):
                 self.about = self.run.about() or self.about
             changed = changed or before != (self.exit, self.alive)
@@ -108,44 +112,63 @@ class Source:
         if size <= 2 * self.TAIL_BYTES:
             self._follower = Follower(path)
             return True
+        whole = Follower(path)
+        whole.MOST = 1 << 18
+        self._behind = (whole, RunState())
+        self.catching_up = True
         head = Follower(path)
         head.MOST = self.TAIL_BYTES
         for line in head.lines()[:50]:
             if b'"k":"start"' in line or b'"k":"model"' in line or b'"k":"metric"' in line:
                 self._take(self.state, line)
-        self._follower = Follower(path, size - self.TAIL_BYTES)
-        whole = Follower(path)
-        whole.MOST = 1 << 18
-        self._behind = (whole, RunState(), size)
-        self.catching_up = True
+        self._follower = Follower(path, self._line_start(path, size - self.TAIL_BYTES))
         return True
 
     def _catch_up(self) -> bool:
         """Reads on in the whole journal; when it has caught up, its state replaces the tail's."""
         if self._behind is None or self._follower is None:
             return False
-        whole, state, _ = self._behind
+        whole, state = self._behind
         deadline = time.monotonic() + self.SLICE_S
         while time.monotonic() < deadline:
-            lines = whole.lines()
-            for line in lines:
+            for line in whole.lines():
                 self._take(state, line)
-            if not lines:
-                state.live = self.state.live
-                self.state = state
-                self._follower = whole
-                whole.MOST = Follower.MOST
-                self._behind, self.catching_up = None, False
+            if whole.offset >= self._follower.offset:  # the two are at the same line
+                self._replace(state, whole)
                 return True
         return False
+
+    def _replace(self, state: RunState, whole: Follower) -> None:
+        """What the whole journal says takes the place of what its tail said."""
+        live = self.state.live
+        self.state = state
+        if live is not None:
+            state.see(live)
+        whole.MOST = Follower.MOST
+        self._follower = whole
+        self._behind, self.catching_up = None, False
+        self.bad_lines -= self._bad_in_tail
 
     def _take(self, state: RunState, line: bytes) -> bool:
         try:
             state.apply(events.decode_event(line))
         except BadRecord:
             self.bad_lines += 1
+            if self._behind is not None and state is self.state:
+                self._bad_in_tail += 1  # the whole journal will show it once more
             return False
         return True
+
+    @staticmethod
+    def _line_start(path: Path, offset: int) -> int:
+        """Where the first whole line after `offset` begins."""
+        try:
+            with open(path, "rb") as file:
+                file.seek(offset)
+                file.readline()
+                return file.tell()
+        except OSError:
+            return offset
 
     def _see(self, content: bytes) -> bool:
         try:

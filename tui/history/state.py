@@ -20,8 +20,8 @@ from ..run.events import (
     ModuleInfo,
     Start,
     Tick,
-    Warning,
 )
+from ..run.events import Warning as WarningEvent
 from .series import Series
 
 
@@ -93,6 +93,8 @@ class RunState:
         self.health: list[Health] = []
         """One for each of `layers`."""
         self.tick: Optional[Tick] = None
+        self._journal_step = 0
+        self._tick_is_live = False
         self.train = Series()
         self.validation = Series()
         self.accuracy = Series()
@@ -129,7 +131,7 @@ class RunState:
             self._applied(event)
         elif isinstance(event, Model):
             self._model(event)
-        elif isinstance(event, Warning):
+        elif isinstance(event, WarningEvent):
             self.warnings = [*self.warnings[-99:], event.text]
         elif isinstance(event, Start):
             self.start = event
@@ -142,16 +144,19 @@ class RunState:
     def see(self, live: Live) -> None:
         """Takes in a snapshot. Its tick is shown as the newest; the curves are the journal's business."""
         self.live = live
-        if live.tick is not None and (self.tick is None or live.tick.step >= self.tick.step):
-            known = self.tick
-            self.tick = live.tick
+        known = self.tick
+        if live.tick is not None and (known is None or live.tick.step >= known.step or self._tick_is_live):
+            self.tick, self._tick_is_live = live.tick, True
             if known is None or live.tick.step > known.step:
                 self._gradients(live.tick)
 
     def _tick(self, tick: Tick) -> None:
         newer = self.tick is None or tick.step >= self.tick.step
+        if not newer and not self._tick_is_live and tick.step >= self._journal_step:
+            newer = True  # two ticks agree that the one shown is a damaged one from far ahead
+        self._journal_step = tick.step
         if newer:
-            self.tick = tick
+            self.tick, self._tick_is_live = tick, False
         if tick.loss is not None:
             if self.first_loss is None:
                 self.first_loss = tick.loss
@@ -175,7 +180,7 @@ class RunState:
 
     def _metric(self, metric: Metric) -> None:
         if metric.name == "total_epochs":
-            if math.isfinite(metric.value) and metric.value >= 1:
+            if 1 <= metric.value < 1e9:
                 self.total_epochs = int(metric.value)
             return
         series = {"val_loss": self.validation, "val_accuracy": self.accuracy}.get(metric.name)
@@ -265,14 +270,15 @@ def layers_of(model: Model) -> list[Layer]:
     found: list[Layer] = []
     claimed: set[int] = set()
     for module in model.modules:
-        own = tuple(place for place in module.tensors if place < len(model.tensors) and place not in claimed)
+        own = tuple(place for place in module.tensors if 0 <= place < len(model.tensors) and place not in claimed)
         if own:
             claimed.update(own)
             found.append(_layer(model, module, own))
     for place, tensor in enumerate(model.tensors):
         if place not in claimed:
             size = math.prod(tensor.shape)
-            found.append(Layer(tensor.name, "", "×".join(map(str, tensor.shape)), (place,), place, size, tensor.trainable))
+            shape = "×".join(map(str, tensor.shape))
+            found.append(Layer(tensor.name, "", shape, (place,), place, size, tensor.trainable))
     return found
 
 

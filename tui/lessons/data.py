@@ -199,8 +199,8 @@ def load_torchvision(name: str, root: Path, download: bool) -> Images:
         _download(dataset, name, root)
         found = _read(dataset, root)
     if found is None:
-        state = "damaged" if (root / name / "raw").is_dir() else "not there"
-        sys.exit(f"{name} is {state} in {root}: fetch it with --download, or {_offline()}.")
+        state = "is damaged" if (root / name / "raw").is_dir() else "was not found"
+        sys.exit(f"{name} {state} in {root}: fetch it with --download, or {_offline()}.")
     x, y, test_x, test_y = found
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(SPLIT_SEED))
     val, train = order[: len(x) // 6], order[len(x) // 6 :]

@@ -1,4 +1,4 @@
-"""Snapshots: pictures and statistics of one tensor, and what the modules put out for one batch. Only while somebody looks.
+"""Snapshots: pictures and statistics of one tensor, and what the modules put out. Only while somebody looks.
 
 Every picture is made on the device, in as many cells as the viewer can show, and read as one vector.
 """
@@ -6,6 +6,7 @@ Every picture is made on the device, in as many cells as the viewer can show, an
 from __future__ import annotations
 
 import math
+import weakref
 from typing import Any, Callable, Optional
 
 import torch
@@ -13,10 +14,13 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from ..run.events import WEIGHT_LEVELS, Activation, Picture, Presence
+from .hooks import bystander
 from .meter import Readout, local, readable, sample
 from .tree import Tree
 
 BINS = 24
+MOST_CELLS = 512
+"""A panel is at most this many cells high or wide, whatever a viewer says."""
 KEPT_BYTES = 16 << 20
 """Copies of the start are kept for whole tensors up to this many bytes in all, so that change can be drawn."""
 MOST_MODULES = 256
@@ -28,6 +32,7 @@ class Starts:
     """The weights as they were when training began: whole for small tensors, at fixed positions for all."""
 
     def __init__(self, tree: Tree) -> None:
+        self._whose: dict[int, weakref.ReferenceType[torch.Tensor]] = {}
         self._samples: dict[int, torch.Tensor] = {}
         self._whole: dict[int, torch.Tensor] = {}
         left = KEPT_BYTES
@@ -35,6 +40,7 @@ class Starts:
             for parameter in tree.parameters:
                 if not readable(parameter):
                     continue
+                self._whose[id(parameter)] = weakref.ref(parameter)
                 self._samples[id(parameter)] = sample(parameter).clone()
                 part = local(parameter.detach())
                 size = part.numel() * part.element_size()
@@ -45,14 +51,27 @@ class Starts:
     def extend(self, tree: Tree) -> None:
         """Parameters that came later start where they were first seen."""
         now = Starts(tree)
-        self._samples = {**now._samples, **self._samples}
-        self._whole = {**now._whole, **self._whole}
+        for key, reference in now._whose.items():
+            known = self._whose.get(key)
+            if known is not None and known() is reference():
+                now._samples[key] = self._samples[key]
+                now._whole.pop(key, None)
+                if key in self._whole:
+                    now._whole[key] = self._whole[key]
+        self._whose, self._samples, self._whole = now._whose, now._samples, now._whole
 
     def whole(self, parameter: torch.Tensor) -> Optional[torch.Tensor]:
-        return self._whole.get(id(parameter))
+        """All of it as it was, where that is kept."""
+        return _of_size(self._whole.get(id(parameter)), local(parameter.detach()).numel())
 
     def samples(self, parameter: torch.Tensor) -> Optional[torch.Tensor]:
-        return self._samples.get(id(parameter))
+        """The entries at the positions of `sample`, as they were."""
+        return _of_size(self._samples.get(id(parameter)), sample(parameter).numel())
+
+
+def _of_size(kept: Optional[torch.Tensor], size: int) -> Optional[torch.Tensor]:
+    """A program may give a parameter other data, of another size: it has no start then."""
+    return kept if kept is not None and kept.numel() == size else None
 
 
 def first_choice(tree: Tree) -> int:
@@ -129,7 +148,7 @@ def _cells(
     values: torch.Tensor, start: Optional[torch.Tensor], picture: list[int], blank: Picture, wish: Presence
 ) -> tuple[torch.Tensor, dict[str, Any]]:
     """(levels with their scale in front, the fields of the picture that are known already)."""
-    rows, columns = max(2, wish.rows or 24), max(2, wish.columns or 40)
+    rows, columns = _within(wish.rows or 24), _within(wish.columns or 40)
     if picture and values.numel() == picture[0] * picture[1] * picture[2]:
         of, high, wide = picture
         edge, across, down = grid_of(of, high, wide, rows, columns)
@@ -151,6 +170,10 @@ def _cells(
     levels = torch.where(finite, levels, torch.full_like(levels, 16.0))
     made = {**blank.__dict__, **fields, "height": pooled.shape[1], "width": pooled.shape[2]}
     return torch.cat([scale.reshape(1), levels.reshape(-1)]), made
+
+
+def _within(cells: int) -> int:
+    return max(2, min(cells, MOST_CELLS))
 
 
 def _rows(
@@ -218,7 +241,7 @@ def _statistics(parameter: torch.Tensor, starts: Starts, mode: str) -> tuple[tor
     low, high = clean.amin(), clean.amax()
     reach = torch.maximum(low.abs(), high.abs()).clamp(min=1e-30)  # symmetric: zero stands in the middle
     edges = torch.linspace(-1, 1, BINS + 1, device=now.device)[1:] * reach
-    below = (clean[:, None] <= edges[None, :]).sum(0)
+    below = ((shown[:, None] <= edges[None, :]) & finite[:, None]).sum(0)
     head = torch.stack([low, high, clean.std(unbiased=False), moved, odd.float()])
     return torch.cat([head, below.float()]), shown.numel()
 
@@ -252,12 +275,15 @@ _ACTIVATIONS = tuple(
 
 
 class Exposure:
-    """Global forward hook for one training step: collects statistics of outputs, and tells when the root is done."""
+    """Global forward hook for one training step: collects statistics of outputs, and tells when the root is done.
 
-    def __init__(self, tree: Tree, photograph: bool, root_done: Callable[[], None]) -> None:
+    `look` runs each piece of the collecting, and takes in what it raises; without it nothing is collected.
+    """
+
+    def __init__(self, tree: Tree, look: Optional[Callable[..., None]], root_done: Callable[[], None]) -> None:
         self._tree = tree
         self._place = {id(module): place for place, module in enumerate(tree.modules)}
-        self._photograph = photograph
+        self._guard = look
         self._root_done = root_done
         self._found: dict[int, tuple[torch.Tensor, list[int], bool]] = {}
         self._handle: Any = register_module_forward_hook(self._seen)
@@ -269,13 +295,13 @@ class Exposure:
 
     def _seen(self, module: nn.Module, inputs: Any, output: Any) -> None:
         """Never returns anything: that would replace the output."""
-        if not torch.is_grad_enabled():
+        if not torch.is_grad_enabled() or bystander():
             return
         place = self._place.get(id(module))
         if place is None:
             return
-        if self._photograph:
-            self._look(place, module, output)
+        if self._guard is not None:
+            self._guard(self._look, place, module, output)
         if place == 0:
             self._root_done()
 

@@ -24,6 +24,12 @@ FRESH_S = 5.0
 """A viewer counts as looking when its presence changed within this time of our own clock."""
 
 
+MOST_SAID = 5_000
+"""Events that wait for the background thread, should the disk not answer it; then the oldest are given up."""
+LONGEST_REQUEST = 100_000
+"""Bytes. A longer line in control/ is no command."""
+
+
 class Request:
     """A command and who wrote it."""
 
@@ -44,21 +50,26 @@ class Desk:
         self.looking = False
         """Does anybody look?"""
         self.last_look = time.monotonic()
-        self.pause_stays = False
-        """A viewer left on purpose while paused, or a person without a viewer asked for the pause."""
         self.resume_wanted = False
         """A viewer could not write its command and left the word `resume` instead."""
         self.gone: Optional[str] = None
         """Why the run directory can no longer be read, or None."""
         self.bad_lines = 0
         self.journal = Journal(run.events_file(stream))
-        self._said: deque[Any] = deque()
+        self._kept = False
+        self._stays = False
+        self._said: deque[Any] = deque(maxlen=MOST_SAID)
         self._live: Optional[Live] = None
         self._followers: dict[str, Follower] = {}
         self._beats: dict[str, tuple[bytes, float]] = {}
         self._stop = False
         self._thread: Optional[threading.Thread] = None
         self.urgent = False
+
+    @property
+    def pause_stays(self) -> bool:
+        """Whoever asked for the pause said so or has no viewer, or the last viewer left on purpose while paused."""
+        return self._kept or self._stays
 
     # ── for the training thread ──
 
@@ -89,6 +100,7 @@ class Desk:
         for name, path in self._control_files():
             try:
                 self._followers[name] = Follower(path, os.stat(path).st_size)
+                self._followers[name].LONGEST = LONGEST_REQUEST
             except OSError:
                 continue
 
@@ -151,8 +163,9 @@ class Desk:
             follower = self._followers.get(name)
             if follower is None:
                 follower = self._followers[name] = Follower(path)
+                follower.LONGEST = LONGEST_REQUEST
             for line in follower.lines():
-                if len(line) > 100_000:
+                if len(line) > LONGEST_REQUEST:
                     self.bad_lines += 1
                     continue
                 try:
@@ -162,8 +175,16 @@ class Desk:
                     continue
                 writer = name[: -len(".jsonl")]
                 if isinstance(command, events.Pause):
-                    self.pause_stays = command.keep or writer not in self._beats
+                    self._kept = command.keep or not self._views(writer)
+                elif isinstance(command, (events.Step, events.Phase)):
+                    self._kept = self._kept or not self._views(writer)
+                elif isinstance(command, events.Resume):
+                    self._kept = False
                 self.requests.append(Request(writer, command))
+
+    def _views(self, writer: str) -> bool:
+        """Has this writer of commands a viewer?"""
+        return writer in self._beats or (self.run.viewers / f"{writer}.json").exists()
 
     def _see_who_looks(self, now: float) -> None:
         try:
@@ -172,7 +193,6 @@ class Desk:
             names = []
         newest: tuple[float, Optional[bytes]] = (0.0, None)
         fresh = False
-        present = set()
         for name in names:
             if name == "resume":
                 self.resume_wanted = True
@@ -184,7 +204,6 @@ class Desk:
             except OSError:
                 continue
             writer = name[: -len(".json")]
-            present.add(writer)
             known = self._beats.get(writer)
             if known is None or known[0] != content:
                 self._beats[writer] = known = (content, now)
@@ -194,7 +213,7 @@ class Desk:
         if newest[1] is not None:
             try:
                 self.wish = events.decode_presence(newest[1])
-                self.pause_stays = self.wish.stays or (self.pause_stays and not self.looking)
+                self._stays = self.wish.stays
             except BadRecord:
                 pass
         self.looking = fresh

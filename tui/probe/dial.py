@@ -23,8 +23,8 @@ class Dial:
         """The first group's rate as the program set it, at the last update."""
         self.effective: Optional[float] = None
         """The first group's rate that the last update used, read back."""
-        self._turned: list[tuple[Any, Any, Any]] = []
-        self._depth = 0
+        self._turned: dict[int, list[tuple[Any, Any, Any]]] = {}
+        """By the optimizer (its id) that is in its step now: (group, rate before, our rate)."""
 
     def refusal(self, factor: Optional[float], value: Optional[float]) -> str:
         """Why a setting cannot be taken, or ""."""
@@ -65,19 +65,22 @@ class Dial:
         return scheduled if self.factor is None else scheduled * self.factor
 
     def turn(self, optimizer: Any) -> None:
-        """Right before an update. A turn that was never undone (the step raised) is undone first."""
-        self._depth += 1
-        if self._depth == 1 or not self._turned:
-            if self._turned:
-                self._undo()
-            groups = optimizer.param_groups
-            self.scheduled = _number(groups[0].get("lr")) if groups else None
-            if self.turned:
-                for group in groups:
-                    self._turn_group(group)
-            self.effective = _number(groups[0].get("lr")) if groups else None
+        """Right before an update. A turn that was never undone (the step raised) is undone first. An optimizer that
+        steps inside another's step and shares its groups finds them turned already."""
+        self.settle(optimizer)
+        groups = optimizer.param_groups
+        already = {id(group): before for entries in self._turned.values() for group, before, _ in entries}
+        turned = self._turned[id(optimizer)] = []
+        if groups:
+            self.scheduled = _number(already.get(id(groups[0]), groups[0].get("lr")))
+        if self.turned:
+            for group in groups:
+                if id(group) not in already:
+                    self._turn_group(group, turned)
+        if groups:
+            self.effective = _number(groups[0].get("lr"))
 
-    def _turn_group(self, group: Any) -> None:
+    def _turn_group(self, group: Any, turned: list[tuple[Any, Any, Any]]) -> None:
         if "lr" not in group:
             return
         before = group["lr"]
@@ -88,24 +91,18 @@ class Dial:
             kept = before.detach().clone()
             with torch.no_grad():
                 before.fill_(wanted)
-            self._turned.append((group, kept, before.detach().clone()))
+            turned.append((group, kept, before.detach().clone()))
         else:
             group["lr"] = wanted
-            self._turned.append((group, before, wanted))
+            turned.append((group, before, wanted))
 
-    def turn_back(self) -> None:
-        """Right after an update; the outermost one undoes."""
-        self._depth = max(0, self._depth - 1)
-        if self._depth == 0:
-            self._undo()
+    def turn_back(self, optimizer: Any) -> None:
+        """Right after an update."""
+        self.settle(optimizer)
 
-    def settle(self) -> None:
-        """A new step begins while one is still open: that one raised. Forget its nesting and undo it."""
-        self._depth = 0
-        self._undo()
-
-    def _undo(self) -> None:
-        for group, before, ours in self._turned:
+    def settle(self, optimizer: Any) -> None:
+        """Undoes what was turned for this optimizer, if anything still is."""
+        for group, before, ours in self._turned.pop(id(optimizer), ()):
             now = group.get("lr")
             if isinstance(now, torch.Tensor) and isinstance(before, torch.Tensor):
                 if torch.equal(now.detach(), ours):
@@ -114,7 +111,6 @@ class Dial:
             elif type(now) is type(ours) and now == ours:
                 group["lr"] = before
             # else: the program set a rate of its own meanwhile, and keeps it
-        self._turned = []
 
 
 def _number(rate: Any) -> Optional[float]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import linecache
 import os
+import signal
 import sys
 import sysconfig
+from types import CodeType
 from typing import Any
 
 import torch
@@ -28,12 +30,30 @@ def where() -> tuple[str, str]:
 
 
 def is_foreign(error: BaseException) -> bool:
-    """Did this exception come from the program: has its traceback a frame outside us, torch and the standard library?"""
+    """Did this exception come out of a signal handler of the program's own? Those run at any moment, also while code of
+    ours does. Anything else that the program's code raises when we call it (an odd tensor class …) is our fault."""
+    handlers = None
     trace = error.__traceback__
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        library = name.startswith(_STDLIB) and "site-packages" not in name
-        if not (library or name.startswith((_OURS, _TORCH, "<"))):
-            return True
+        if not name.startswith((_PROBE, _TORCH, "<")):
+            handlers = _handlers() if handlers is None else handlers
+            if trace.tb_frame.f_code in handlers:
+                return True
         trace = trace.tb_next
     return False
+
+
+def _handlers() -> set[CodeType]:
+    """The code of every signal handler written in Python."""
+    found = set()
+    for number in signal.valid_signals():
+        handler: Any = signal.getsignal(number)
+        while hasattr(handler, "func"):  # functools.partial
+            handler = handler.func
+        handler = getattr(handler, "__func__", handler)
+        for function in (handler, type(handler).__dict__.get("__call__")):
+            code = getattr(function, "__code__", None)
+            if code is not None:
+                found.add(code)
+    return found

@@ -98,11 +98,10 @@ class Gate:
 
     # ── where training passes ──
 
-    def holds_at(self, phase: str) -> bool:
-        """Would training be held here?"""
-        if self.phase_wanted:
-            return True
-        return phase == "backward" and (self.pausing or self.to_go == 0)
+    def holds_before_update(self, held_at_backward: bool) -> bool:
+        """Is training held before this update? Who steps by phases and stood at the end of the backward pass of this
+        step already goes on to the update."""
+        return self.pausing or self.to_go == 0 or (self.phase_wanted and not held_at_backward)
 
     def updated(self) -> None:
         """An update was made."""
@@ -118,9 +117,7 @@ class Gate:
         try:
             while not self._released:
                 self.attend()
-                if self._released:
-                    break
-                time.sleep(SLEEP_S)
+                time.sleep(0.0 if self._released else SLEEP_S)
         finally:
             self.held = False
             self.held_s += time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Global hooks of torch → a few named moments of a training loop. Knows torch's doors, not what is measured behind them.
+"""Global hooks of torch → a few named moments of a training loop. Knows torch's doors, not what is measured behind.
 
 The moments, in the order in which a plain loop passes them: `batch` (the loader yielded), `loss` (the outermost
 backward begins), `gradients` (it ended), `before_step`, `after_step`, `zeroed`. Everything is installed once, when
@@ -31,12 +31,13 @@ class Listener(Protocol):
 
 
 def bystander() -> bool:
-    """Is this call inside something that must not be looked into: tracing, graph capture, a foreign dispatch mode?"""
+    """Is this call inside something that must not be looked into: tracing, graph capture, a foreign dispatch mode, a
+    function transform (vmap, grad)?"""
     if _is_compiling():
         return True
-    if _dispatch_modes() > 0:
+    if _dispatch_modes() > 0 or _transform() is not None:
         return True
-    return bool(torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing())
+    return bool(_cuda_runs() and torch.cuda.is_current_stream_capturing())
 
 
 def _no() -> bool:
@@ -47,8 +48,10 @@ def _none() -> int:
     return 0
 
 
+_cuda_runs: Callable[[], bool] = torch.cuda.is_initialized
 _is_compiling: Callable[[], bool] = getattr(getattr(torch, "compiler", None), "is_compiling", _no)
 _dispatch_modes: Callable[[], int] = getattr(torch._C, "_len_torch_dispatch_stack", _none)
+_transform: Callable[[], Any] = getattr(getattr(torch._C, "_functorch", None), "peek_interpreter_stack", lambda: None)
 _graph_task: Callable[[], int] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
 
 
@@ -145,9 +148,9 @@ def _wrap_loader(listener: Listener) -> None:
 
 
 def _wrap_scaler() -> None:
-    scaler = getattr(getattr(torch, "amp", None), "GradScaler", None)
-    if scaler is None:
-        from torch.cuda.amp import GradScaler as scaler
+    scaler: Any = getattr(getattr(torch, "amp", None), "GradScaler", None)
+    if scaler is None:  # torch before 2.3
+        scaler = torch.cuda.amp.GradScaler
     scale = scaler.scale
 
     @functools.wraps(scale)

@@ -4,7 +4,7 @@ copied in one piece; nothing here waits for a GPU."""
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Sequence
 
 import torch
 
@@ -23,7 +23,7 @@ class Readout:
         if vector.device.type == "cuda":
             self._values = torch.empty(vector.shape, dtype=vector.dtype, pin_memory=True)
             self._values.copy_(vector, non_blocking=True)
-            self._event = torch.cuda.Event()
+            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._event.record(torch.cuda.current_stream(vector.device))
         self._source = vector  # kept until the copy has arrived
 
@@ -33,6 +33,37 @@ class Readout:
             return False
         self._then(self._values.tolist())
         return True
+
+
+_LOSS_NODES = {
+    "NllLoss": "cross-entropy",
+    "NllLossNd": "cross-entropy",
+    "NllLoss2D": "cross-entropy",
+    "CrossEntropyLoss": "cross-entropy",
+    "BinaryCrossEntropy": "binary cross-entropy",
+    "BinaryCrossEntropyWithLogits": "binary cross-entropy",
+    "MseLoss": "mean squared error",
+    "SmoothL1Loss": "smooth L1",
+    "HuberLoss": "Huber",
+    "KlDiv": "KL divergence",
+}
+
+
+def name_of_loss(loss: torch.Tensor) -> str:
+    """What kind of loss this is, read off the graph that autograd built for it; "" when that does not tell.
+
+    Looks at no more than 16 nodes from the root: a loss may be divided or added to others before backward.
+    """
+    nodes = [loss.grad_fn]
+    for node in nodes:
+        if node is None:
+            continue
+        name = type(node).__name__.partition("Backward")[0]
+        if name in _LOSS_NODES:
+            return _LOSS_NODES[name]
+        if len(nodes) < 16 and name in ("Div", "Mul", "Add", "Mean", "Sum", "Neg", "ToCopy", "Squeeze", "View"):
+            nodes.extend(following for following, _ in node.next_functions)
+    return ""
 
 
 class Losses:
@@ -98,6 +129,9 @@ def readable(tensor: Optional[torch.Tensor]) -> bool:
     )
 
 
+_WIDENS = "dtype" in str(torch.ops.aten._foreach_norm.Scalar._schema)
+
+
 def norms(tensors: list[torch.Tensor]) -> torch.Tensor:
     """The L2 norm of each tensor, as one vector on the first tensor's device: float64 if every tensor is, else float32.
 
@@ -108,10 +142,13 @@ def norms(tensors: list[torch.Tensor]) -> torch.Tensor:
     wide = all(part.dtype == torch.float64 for part in parts)
     dtype = torch.float64 if wide else torch.float32
     device = parts[0].device
-    if all(part.device == device for part in parts):
-        values = torch._foreach_norm(parts)
+    widest = torch.float64 if any(part.dtype == torch.float64 for part in parts) else torch.float32
+    narrow = any(part.dtype in (torch.float16, torch.bfloat16) for part in parts)  # a sum of squares needs more room
+    values: Sequence[torch.Tensor]
+    if all(part.device == device for part in parts) and (_WIDENS or not narrow):
+        values = torch._foreach_norm(parts, 2, dtype=widest) if narrow else torch._foreach_norm(parts)
     else:
-        values = [torch.linalg.vector_norm(part) for part in parts]
+        values = [torch.linalg.vector_norm(part, dtype=widest) for part in parts]
     return torch.stack([value.to(device=device, dtype=dtype, non_blocking=True).reshape(()) for value in values])
 
 

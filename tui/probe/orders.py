@@ -10,6 +10,9 @@ from .desk import Request
 from .dial import Dial
 from .gate import Gate
 
+LONGEST_ID = 200
+"""Letters of a command's id that the answer repeats."""
+
 
 class Orders:
     """Turns requests into settings of the gate and the dial. Runs in the thread that trains."""
@@ -117,4 +120,5 @@ class Orders:
     ) -> None:
         do = next(name for name, kind in events.COMMANDS.items() if kind is type(request.command))
         step = self.step if step is None else step
-        self._say(Applied(0.0, step, request.command.id, request.writer, do, before, after, factor, refused))
+        name = request.command.id[:LONGEST_ID]
+        self._say(Applied(0.0, step, name, request.writer, do, before, after, factor, refused))

@@ -41,9 +41,7 @@ class Phases:
         begins = seen.index("batch") if "batch" in seen else (1 if seen[0] == "update" else 0)
         if "forward" in seen and zero > seen.index("forward"):
             self.order = ["forward", "loss", "zero_grad", "backward", "update"]
-        elif seen[0] == "update" and zero < begins:
-            self.order = [*middle, "zero_grad"]
-        elif seen[0] == "update" and "batch" not in seen:
+        elif seen[0] == "update" and (zero < begins or "batch" not in seen):
             self.order = [*middle, "zero_grad"]
         else:
             self.order = ["zero_grad", *middle]

@@ -11,6 +11,7 @@ import atexit
 import dataclasses
 import os
 import platform
+import random
 import sys
 import threading
 import time
@@ -30,7 +31,8 @@ from .desk import Desk, claim
 from .dial import Dial
 from .frames import is_foreign, where
 from .gate import Gate
-from .meter import Change, readable
+from .logbook import Logbook
+from .meter import Change, name_of_loss, readable
 from .orders import Orders
 from .pace import Cost, Pace
 from .phases import Phases
@@ -40,12 +42,16 @@ from .tree import Tree, all_parameters, find_optimizers, find_root
 ALONE_S = 60.0
 """A pause that nobody asked to keep ends this long after the last viewer was seen."""
 
-_probe: Optional["Probe"] = None
+_probe: Optional[Probe] = None
 
 
 def begin(run_path: str) -> None:
     """Installs the hooks for this process. Called by the injector right after torch was imported."""
     global _probe
+    seed = os.environ.get("BACKLIT_SEED")
+    if seed:  # asked for with --seed; nothing else here ever touches a random generator
+        random.seed(int(seed))
+        torch.manual_seed(int(seed))
     _probe = Probe(RunDirectory(Path(run_path)))
     hooks.install(_probe)
     # a forked child has no thread, no stream and nothing to say; if it trains, it starts afresh
@@ -96,10 +102,12 @@ class Probe:
         self._picture: Optional[Picture] = None
         self._activations: list[Activation] = []
         self._activations_step = 0
+        self._loss_name: Optional[str] = None
         self._place = ("", "")
         self._tick: Optional[Tick] = None
         self._shown: Any = None
-        self._logged: list[events.Metric] = []
+        self._logbook = Logbook()
+        self._held_since_update: set[str] = set()
 
     # ── guarding ──
 
@@ -150,16 +158,17 @@ class Probe:
         if self._desk is not None:
             self._phases.passed("batch")
         elif self._hold_first:
-            self._hold_first = False
             self.guard("the start", self._claim, None)
-            if self._desk is not None:
+            if self._gate.pausing:
+                self._gate.pausing = False
                 self._hold("start")
-                self.guard("the outputs", self._expose)
 
     def loss(self, loss: torch.Tensor) -> None:
         """The outermost backward begins."""
         if self._desk is not None and not self._mine():
             return
+        if self._loss_name is None:
+            self.guard("the kind of loss", self._name_loss, loss)
         self.guard("the loss", self._summary.losses.add, loss)
         if self._desk is not None:
             self._pass("loss")
@@ -178,11 +187,11 @@ class Probe:
             return
         self.guard("the optimizers", self._meet, optimizer)
         first = id(optimizer) == self._first
-        self._dial.settle()
+        self._dial.settle(optimizer)
         if desk.requests:
             self._attend()
         self.guard("the gradients", self._measure, optimizer)
-        if first and self._gate.holds_at("backward"):
+        if first and self._gate.holds_before_update("backward" in self._held_since_update):
             self._hold("backward")
         self.guard("the rate", self._dial.turn, optimizer)
         if first and self._orders.rate_waits:
@@ -192,7 +201,7 @@ class Probe:
         """An optimizer has updated: weights have moved."""
         if self._desk is None or not self._mine():
             return
-        self.guard("the rate", self._dial.turn_back)
+        self.guard("the rate", self._dial.turn_back, optimizer)
         first = id(optimizer) == self._first
         self.guard("the step", self._stepped, first)
         if not first:
@@ -233,6 +242,9 @@ class Probe:
         desk = Desk(self._run, number)
         if number > 0:
             desk.skip_old_requests()
+        else:
+            self._gate.pausing = self._hold_first  # whoever trains first; the ones after it are not held one by one
+        self._hold_first = False
         self._t0 = time.perf_counter()
         self._thread = threading.get_ident()
         desk.say(
@@ -247,15 +259,12 @@ class Probe:
                 threads=torch.get_num_threads(),
             )
         )
+        desk.start()
         self._desk = desk
         atexit.register(self._end, os.getpid())
         for one in [optimizer] if optimizer is not None else find_optimizers():
             self._meet(one)
-        self._say_logged()
-        if self._hold_first:
-            self._hold_first = False
-            self._gate.pausing = True
-        desk.start()
+        self._logbook.pass_on(0.0, desk.say)
 
     def _meet(self, optimizer: Any) -> None:
         """Takes in an optimizer seen for the first time; the oldest one alive counts the steps."""
@@ -277,13 +286,14 @@ class Probe:
             self._starts.extend(self._tree)
         self._summary.forget_tensors()
         if self._desk is not None:
-            self._desk.say(self._tree.model, urgent=True)
+            self._desk.say(dataclasses.replace(self._tree.model, loss=self._loss_name or ""), urgent=True)
 
     def _end(self, opened_by: int) -> None:
         """At the end of the process that opened the stream, and nowhere else: the last tick, the last picture."""
         desk = self._desk
         if desk is None or os.getpid() != opened_by:
             return
+        self._logbook.pass_on_all(desk.say)
         self.guard("the end", self._last_words, desk)
         desk.say(events.End(self._now(), self._summary.step))
         desk.close()
@@ -298,6 +308,11 @@ class Probe:
         desk.show(self._live(""))
 
     # ── measuring ──
+
+    def _name_loss(self, loss: torch.Tensor) -> None:
+        self._loss_name = name_of_loss(loss)
+        if self._loss_name and self._tree is not None and self._desk is not None:
+            self._desk.say(dataclasses.replace(self._tree.model, loss=self._loss_name))
 
     def _measure(self, optimizer: Any) -> None:
         """Before an update: gradient norms, the weights as they are, pictures; each when it is due."""
@@ -318,7 +333,7 @@ class Probe:
             tree.index[id(parameter)] for parameter in all_parameters([optimizer]) if readable(parameter.grad)
         ]
         if norms_due and places:
-            self._summary.read_norms(tree, places)
+            self._summary.read_norms(tree, places, getattr(optimizer, "grad_scale", None))
             self._norm_pace.done(now, time.perf_counter() - now)
         if ratio_due and places:
             began = time.perf_counter()
@@ -339,8 +354,11 @@ class Probe:
             epoch = self._summary.updated()
             self._orders.step = self._summary.step
             self._gate.updated()
+            self._held_since_update.clear()
             if epoch is not None and desk is not None:
-                desk.say(self._summary.epoch_event(self._now()))
+                began = self._summary.epoch_event(self._now())
+                if self._logbook.may_say(began.t, began):
+                    desk.say(began)
         if self._change is not None and self._tree is not None:
             change, places = self._change
             self._change = None
@@ -353,7 +371,7 @@ class Probe:
     def _make_tick(self, now: float, always: bool = False) -> None:
         """Sums up; records it while the journal may still grow at this age; shows it to whoever looks."""
         desk = self._desk
-        if desk is None or (always and self._tick is not None and self._tick.step == self._summary.step):
+        if desk is None or (always and not self._summary.unrecorded):
             return
         gate = self._gate
         self._cost.waited(gate.held_s + gate.slowed_s)
@@ -363,6 +381,7 @@ class Probe:
         if always or self._age.allows(now - self._t0, desk.journal.bytes):
             desk.say(self._tick)
             self._summary.recorded()
+        self._logbook.pass_on(now - self._t0, desk.say)
         if desk.looking:
             desk.show(self._live(gate.phase if gate.held else ""))
 
@@ -375,7 +394,11 @@ class Probe:
             return
         due = self._looking and (self._gate.single or self._photo_pace.due(time.perf_counter()))
         if (due or self._gate.by_phase or not self._phases.order) and not hooks.compiled_anything():
-            self._exposure = Exposure(tree, self._looking or self._gate.by_phase, self._forward_done)
+            look = self._look_at_output if self._looking or self._gate.by_phase else None
+            self._exposure = Exposure(tree, look, self._forward_done)
+
+    def _look_at_output(self, look: Callable[..., None], *args: Any) -> None:
+        self.guard("the outputs", look, *args)
 
     def _close_exposure(self) -> None:
         exposure, self._exposure = self._exposure, None
@@ -443,6 +466,7 @@ class Probe:
         if desk is None:
             return
         gate.held, gate.phase = True, phase
+        self._held_since_update.add(phase)
         self.guard("the snapshot", self._show_phase, phase)
         desk.say(events.Gate(self._now(), self._summary.step, True, phase), urgent=True)
         self.guard("the answers", self._orders.held)
@@ -491,20 +515,10 @@ class Probe:
 
     def log(self, values: dict[str, Any]) -> None:
         """Numbers given to `tui.log`; kept until a stream exists."""
-        for name, value in values.items():
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                continue
-            self._logged.append(events.Metric(self._now(), self._summary.step, str(name), number))
-        del self._logged[:-10_000]
-        self._say_logged()
-
-    def _say_logged(self) -> None:
+        now = self._now()
+        self._logbook.log(now, self._summary.step, values)
         if self._desk is not None:
-            for metric in self._logged:
-                self._desk.say(dataclasses.replace(metric, t=min(metric.t, self._now())))
-            self._logged = []
+            self._logbook.pass_on(now, self._desk.say)
 
 
 def _view(wish: events.Presence) -> tuple[Any, ...]:

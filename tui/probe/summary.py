@@ -36,6 +36,8 @@ class Summary:
         self._feed: tuple[int, int] = (0, 0)
         self._training_feed: tuple[int, int] = (0, 0)
         self._iterator: Optional[weakref.ReferenceType[Any]] = None
+        self._iterators: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._iterators_seen = 0
         self._recorded_step = 0
         self._speed_mark: Optional[_Mark] = None
         self._steps_per_s: Optional[float] = None
@@ -47,7 +49,11 @@ class Summary:
 
     def loaded(self, iterator: Any, data: Any) -> None:
         """A loader's iterator yielded."""
-        self._feed = (id(iterator), getattr(iterator, "_num_yielded", self._feed[1] + 1))
+        number = self._iterators.get(iterator)
+        if number is None:
+            self._iterators_seen += 1
+            number = self._iterators[iterator] = self._iterators_seen
+        self._feed = (number, getattr(iterator, "_num_yielded", self._feed[1] + 1))
         if self._iterator is None or self._iterator() is not iterator:
             self._iterator = weakref.ref(iterator)
         self._batch_samples = _samples(data)
@@ -68,11 +74,17 @@ class Summary:
     def epoch_event(self, t: float) -> Epoch:
         return Epoch(t, self.step, self._epoch, self._batches)
 
-    def read_norms(self, tree: Tree, places: list[int]) -> None:
-        """Measures the gradient norms of these tensors, for the step about to be made."""
+    def read_norms(self, tree: Tree, places: list[int], scale: Optional[torch.Tensor] = None) -> None:
+        """Measures the gradient norms of these tensors, for the step about to be made.
+
+        Args:
+            scale: what the gradients are still multiplied with (a GradScaler with a fused optimizer).
+        """
         grads = [tree.parameters[place].grad for place in places]
         with torch.no_grad():
             vector = norms([grad for grad in grads if grad is not None])
+            if scale is not None:
+                vector = vector / scale.to(vector.device, non_blocking=True)
         step = self.step + 1
 
         def arrived(values: list[float]) -> None:
@@ -149,6 +161,11 @@ class Summary:
             cost=short(cost),
             period=short(self._period),
         )
+
+    @property
+    def unrecorded(self) -> int:
+        """Updates made since the last recorded tick."""
+        return self.step - self._recorded_step
 
     def recorded(self) -> None:
         """The tick went into the journal: the next one begins here."""

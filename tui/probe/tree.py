@@ -29,8 +29,7 @@ class Tree:
         self.root = root
         named: dict[int, tuple[str, torch.Tensor]] = {}
         if root is not None:
-            for name, parameter in root.named_parameters():
-                named[id(parameter)] = (name, parameter)
+            named = {id(parameter): (name, parameter) for name, parameter in root.named_parameters()}
         for number, parameter in enumerate(all_parameters(optimizers)):
             if id(parameter) not in named:
                 named[id(parameter)] = (f"parameter {number}", parameter)

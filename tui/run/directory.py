@@ -52,7 +52,7 @@ class RunDirectory:
     """The paths of one run, and what its small files say."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()  # the program has a working directory of its own
 
     def __repr__(self) -> str:
         return f"RunDirectory({str(self.path)!r})"
@@ -105,14 +105,14 @@ class RunDirectory:
     # ── making and finding ──
 
     @classmethod
-    def create(cls, root: Path, name: str, about: dict[str, Any]) -> "RunDirectory":
+    def create(cls, root: Path, name: str, about: dict[str, Any]) -> RunDirectory:
         """A new directory under `root`, with `about` (command, cwd …) in its run.json.
 
         Raises:
             Unsafe: `root` exists and is not safely ours.
             OSError: it cannot be made (disk full, read-only …).
         """
-        os.makedirs(root, mode=0o700, exist_ok=True)
+        _make_private(root.absolute())
         check_safe(root, what="the folder of runs")
         stem = time.strftime("%Y%m%d-%H%M%S") + "-" + _slug(name)
         for attempt in range(1000):
@@ -143,7 +143,7 @@ class RunDirectory:
         return run
 
     @classmethod
-    def open(cls, path: Path) -> "RunDirectory":
+    def open(cls, path: Path) -> RunDirectory:
         """An existing run.
 
         Raises:
@@ -162,14 +162,14 @@ class RunDirectory:
         return run
 
     @classmethod
-    def find(cls, root: Path, word: str) -> "RunDirectory":
+    def find(cls, root: Path, word: str) -> RunDirectory:
         """The run that `word` means: a path, a name, or an unambiguous piece of a name; "" is the newest.
 
         Raises:
             Missing: none or several fit.
             Unsafe: the one that fits is not safely ours.
         """
-        if word and (os.sep in word or Path(word).is_dir()):
+        if word and (os.sep in word or (Path(word) / "run.json").exists()):
             return cls.open(Path(word).absolute())
         runs = list(cls.all(root))
         if not word:
@@ -186,7 +186,7 @@ class RunDirectory:
         return cls.open(fits[0].path)
 
     @classmethod
-    def all(cls, root: Path) -> Iterator["RunDirectory"]:  # noqa: A003
+    def all(cls, root: Path) -> Iterator[RunDirectory]:  # noqa: A003
         """Every run under `root`, newest first; what is no run is passed over."""
         try:
             names = os.listdir(root)
@@ -203,20 +203,21 @@ class RunDirectory:
 
     def created(self) -> float:
         """Unix time of creation, seconds; 0 when unknown."""
-        value = self.about().get("created")
-        return float(value) if isinstance(value, (int, float)) else 0.0
+        return _seconds(self.about().get("created"))
 
     def exit(self) -> Optional[Exit]:  # noqa: A003
         """How the program ended, or None while that is not recorded."""
         raw = read_object(self.exit_file)
         if not raw:
             return None
-        status, signal, when = raw.get("status"), raw.get("signal"), raw.get("time")
+        status, signal, error = raw.get("status"), raw.get("signal"), str(raw.get("error", ""))
+        if not (isinstance(status, int) or isinstance(signal, int) or error):
+            return None  # damaged: it does not say how
         return Exit(
             status if isinstance(status, int) else None,
             signal if isinstance(signal, int) else None,
-            str(raw.get("error", "")),
-            float(when) if isinstance(when, (int, float)) else 0.0,
+            error,
+            _seconds(raw.get("time")),
         )
 
     def alive(self) -> Optional[bool]:
@@ -237,7 +238,8 @@ class RunDirectory:
         pid = about.get("pid")
         if not isinstance(pid, int):
             return time.time() - self.created() < 5.0  # the supervisor is just starting
-        return process_start(pid) == about.get("pid_start")
+        started = process_start(pid)
+        return started is not None and started == about.get("pid_start")
 
 
 # ── safety ──
@@ -258,6 +260,18 @@ def check_safe(path: Path, what: str) -> None:
         raise Unsafe(f"{what}, {path}, belongs to another user (uid {info.st_uid})")
     if info.st_mode & 0o022:
         raise Unsafe(f"{what}, {path}, can be written to by others (mode {stat.S_IMODE(info.st_mode):o}): chmod 700 it")
+
+
+def _make_private(path: Path) -> None:
+    """Makes a directory and those missing above it, each closed to others whatever the umask. Raises OSError."""
+    if path.is_dir():
+        return
+    _make_private(path.parent)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
 
 
 # ── small files ──
@@ -297,6 +311,11 @@ def read_object(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return raw if isinstance(raw, dict) else {}
+
+
+def _seconds(value: Any) -> float:
+    """A Unix time as a file of ours has it; 0 for anything else."""
+    return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e12 else 0.0
 
 
 def _slug(name: str) -> str:

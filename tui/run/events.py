@@ -86,6 +86,8 @@ class Model:
     modules: list[ModuleInfo] = field(default_factory=list)
     optimizers: list[str] = field(default_factory=list)
     device: str = ""
+    loss: str = ""
+    """What kind of loss it is, where autograd tells: "cross-entropy", "mean squared error" …"""
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ class Picture:
     """Over how many weights the statistics and the histogram were taken."""
     of_weights: int = 0
     histogram: list[int] = field(default_factory=list)
-    """Counts in equal bins from `low` to `high`."""
+    """Counts of the finite ones in equal bins from -m to m; m is the larger magnitude of `low` and `high`."""
     odd: int = 0
     """Weights (of those sampled) that are not finite."""
 

@@ -7,6 +7,7 @@ and its work.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -49,18 +50,23 @@ def wait_until_started(run: RunDirectory, most_s: float = 20.0) -> bool:
 
 
 def environment(run: RunDirectory, wanted: dict[str, Any]) -> dict[str, str]:
-    """The program's environment: ours, the injector in front of PYTHONPATH, and what the run asks for."""
+    """The program's environment: ours, what the run asks for, and the injector in front of PYTHONPATH."""
     env = dict(os.environ)
-    paths = [str(INJECT)] + [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part]
-    env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    env["BACKLIT_RUN"] = str(run.path)
+    theirs = [part for part in (str(wanted.get("PYTHONPATH", "")), env.get("PYTHONPATH", "")) if part]
     env.update({str(key): str(value) for key, value in wanted.items()})
+    env["PYTHONPATH"] = os.pathsep.join([str(INJECT), *theirs])
+    env["BACKLIT_RUN"] = str(run.path)
     return env
 
 
 def supervise(run: RunDirectory) -> None:
     """Runs the program to its end. Never raises: what goes wrong is written to exit.json."""
-    lock = hold_lock(run.lock_file)
+    try:
+        lock: Optional[int] = hold_lock(run.lock_file)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            return  # this run has its supervisor
+        lock = None  # a file system without locks: the process id has to tell who is alive
     about = run.about()
     command = [str(part) for part in about.get("command", [])]
     ended: dict[str, Any]
@@ -77,8 +83,7 @@ def supervise(run: RunDirectory) -> None:
         )
         os.close(output)
     except (OSError, ValueError, IndexError) as error:
-        replace(run.exit_file, {"error": _why(command, error), "time": time.time()})
-        os.close(lock)
+        _record_exit(run, {"error": _why(command, error), "time": time.time()})
         return
 
     def pass_on(number: int, frame: Optional[FrameType]) -> None:
@@ -94,7 +99,8 @@ def supervise(run: RunDirectory) -> None:
     deadline = time.monotonic() + 600
     while not _record_exit(run, ended) and time.monotonic() < deadline and run.path.is_dir():
         time.sleep(1.0)  # disk full: how it ended is worth waiting for
-    os.close(lock)
+    if lock is not None:
+        os.close(lock)
 
 
 def _record(run: RunDirectory, about: dict[str, Any]) -> None:
@@ -114,6 +120,8 @@ def _record_exit(run: RunDirectory, ended: dict[str, Any]) -> bool:
 
 def _why(command: list[str], error: Exception) -> str:
     name = command[0] if command else "(nothing)"
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)) and error.filename not in (None, name):
+        return f"the working directory is not there: {error.filename}"
     if isinstance(error, FileNotFoundError):
         return f"command not found: {name}"
     if isinstance(error, PermissionError):

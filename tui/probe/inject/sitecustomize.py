@@ -23,15 +23,20 @@ def _run_the_users_own() -> None:
 
 
 class _WaitForTorch:
-    """A finder that finds nothing itself: it lets the import of torch happen and runs `then` right after it."""
+    """A finder that finds nothing itself: it lets the import of torch happen and brings the probe right after it.
+
+    It stays until torch is really imported: many libraries look for torch's spec and import it later, or never.
+    """
 
     def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
         if name != "torch":
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
-        from importlib.util import find_spec
-
-        spec = find_spec(name)
+        spec = None
+        for finder in list(sys.meta_path):
+            if finder is not self and hasattr(finder, "find_spec"):
+                spec = finder.find_spec(name, path, target)
+                if spec is not None:
+                    break
         if spec is not None and spec.loader is not None:
             loader = spec.loader
             run = loader.exec_module
@@ -42,7 +47,9 @@ class _WaitForTorch:
                 except AttributeError:
                     pass
                 run(module)
-                _bring_the_probe()
+                if self in sys.meta_path:
+                    sys.meta_path.remove(self)
+                    _bring_the_probe()
 
             try:
                 loader.exec_module = exec_module  # type: ignore[method-assign]
@@ -81,7 +88,7 @@ def _say(why: str) -> None:
 
 sys.path[:] = [part for part in sys.path if os.path.abspath(part or ".") != _HERE or part == ""]
 if os.environ.get("BACKLIT_RUN") and sys.version_info >= (3, 9):
-    sys.meta_path.insert(0, _WaitForTorch())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _WaitForTorch())
     for _stream in (sys.stdout, sys.stderr):
         try:  # into a file Python would hold the output back
             _stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -1,0 +1,90 @@
+"""The action table: everything a person can do, once. Footer, palette, help and README are made or checked from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .scene import Scene
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing a key does."""
+
+    name: str
+    keys: tuple[str, ...]
+    """As Textual names them; the first is the one shown."""
+    shown: str
+    """The key as people write it."""
+    label: str
+    """One or two words for the footer."""
+    help: str  # noqa: A003
+    """One sentence."""
+    steers: bool = False
+    """It changes training: refused when read-only, confirmed once in a run of somebody's own."""
+    valid: Callable[[Scene], bool] = lambda scene: True
+    footer: int = 0
+    """Place in the footer, 1 first; 0 is not shown there."""
+
+    def label_for(self, scene: Scene) -> str:
+        """The label as it reads now."""
+        if self.name == "pause" and scene.paused:
+            return "resume"
+        if self.name == "phase" and scene.paused:
+            return "next phase"
+        if self.name == "zoom" and scene.zoomed:
+            return "zoom"
+        return self.label
+
+
+def _live(scene: Scene) -> bool:
+    return scene.steerable
+
+
+def _always(scene: Scene) -> bool:
+    return True
+
+
+def _over(scene: Scene) -> bool:
+    return scene.source.over
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("pause", ("space",), "space", "pause", "Pause training before the next update, or let it go on.", True, _live, 1),
+    Action("step", ("n",), "n", "one batch", "Run exactly one batch, then pause.", True, _live, 2),
+    Action("steps", ("N",), "N", "batches…", "Run a number of batches that you type, then pause.", True, _live),
+    Action("phase", ("p", "full_stop"), "p", "phase", "Run to the end of the next phase of a batch; pauses first.", True, _live, 3),
+    Action("rate_up", ("plus", "equals_sign"), "+", "rate up", "Learning rate one rung up: ×0.1 … ×0.5 ×1 ×2 ×5 ×10.", True, _live, 4),
+    Action("rate_down", ("minus",), "−", "rate down", "Learning rate one rung down.", True, _live, 5),
+    Action("rate", ("r",), "r", "rate…", "Set the learning rate: a value, a factor, or release.", True, _live),
+    Action("slower", ("less_than_sign",), "<", "slower", "Slow training down.", True, _live, 8),
+    Action("faster", ("greater_than_sign",), ">", "faster", "Let training run faster.", True, _live, 9),
+    Action("full_speed", ("f",), "f", "full speed", "Let training run as fast as it can.", True, _live),
+    Action("mode", ("m",), "m", "weight mode", "Weights: the weight, its change since the start, or its gradient.", False, _always, 10),
+    Action("log_axis", ("y",), "y", "log axis", "Loss on a logarithmic axis, and back.", False, _always),
+    Action("range", ("a",), "a", "range", "Gradient norms: the range of recent values, or of all time.", False, _always),
+    Action("filter", ("slash",), "/", "filter…", "Show only layers and log lines that contain a text.", False, _always),
+    Action("next", ("tab",), "tab", "panel", "Focus on the next panel; shift+tab on the one before.", False, _always, 6),
+    Action("previous", ("shift+tab",), "shift+tab", "panel before", "Focus on the panel before.", False, _always),
+    Action("zoom", ("enter",), "enter", "zoom", "The panel in focus alone, with more in it.", False, lambda s: not s.zoomed, 7),
+    Action("out", ("escape", "backspace"), "esc", "back", "Out of the zoom.", False, lambda s: bool(s.zoomed), 7),
+    Action("lessons", ("l",), "l", "lessons", "The lessons: choose one and start it.", False, _always, 11),
+    Action("help", ("question_mark",), "?", "help", "The keys, and what the panel in focus shows.", False, _always, 12),
+    Action("palette", ("colon", "ctrl+p"), ":", "commands", "Every action by name.", False, _always),
+    Action("leave", ("q", "ctrl+c", "ctrl+q"), "q", "leave", "Leave: detach, stop or kill the program.", False, _always, 13),
+)
+
+MOVES = (
+    ("↑ ↓ PgUp PgDn", "move inside the panel in focus: layer, weights, log lines"),
+    ("1 … 9", "focus on a panel or tab by its number"),
+)
+"""Keys that belong to panels, for help and README."""
+
+BY_NAME = {action.name: action for action in ACTIONS}
+
+
+def footer(scene: Scene) -> list[Action]:
+    """The actions that the footer offers now, in its order."""
+    shown = [action for action in ACTIONS if action.footer and action.valid(scene)]
+    return sorted(shown, key=lambda action: action.footer)

@@ -1,0 +1,297 @@
+"""The Textual app: owns the source and the scene; routes what is new to the panels and keys to the controls."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+from textual import events
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from ..history.source import Source
+from ..run.directory import RunDirectory
+from .actions import ACTIONS
+from .arrange import PANELS, TABS, arrange, front, size_class
+from .controls import Controls
+from .desk import Looks, ViewerDesk
+from .panels.explain import Explain
+from .panels.footer import Footer
+from .panels.gradients import Gradients
+from .panels.header import Header
+from .panels.log import Log
+from .panels.loss import Loss
+from .panels.network import Network
+from .panels.panel import Panel
+from .panels.strip import Strip
+from .panels.weights import Weights
+from .scene import Card, Scene
+from .screens.ask import Choose
+from .screens.lessons import Lessons
+from .theme import Palette, textual_theme
+
+PANEL_CLASSES: tuple[tuple[str, type[Panel]], ...] = (
+    ("header", Header),
+    ("network", Network),
+    ("weights", Weights),
+    ("gradients", Gradients),
+    ("loss", Loss),
+    ("explain", Explain),
+    ("log", Log),
+    ("strip", Strip),
+    ("footer", Footer),
+)
+"""Every panel by its id: the one place where a panel is registered."""
+
+POLL_S = 0.05
+HURRIED_POLL_S = 0.02
+
+
+class BacklitApp(App[int]):
+    """The viewer of one run."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "backlit"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "f35"  # ctrl+p comes from the action table
+    AUTO_FOCUS = None
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(",".join(action.keys), f"act('{action.name}')", action.label, show=False) for action in ACTIONS),
+        *(Binding(str(number), f"panel({number})", show=False) for number in range(1, 10)),
+        Binding("up", "move(-1)", show=False),
+        Binding("down", "move(1)", show=False),
+        Binding("pageup", "move(-10)", show=False),
+        Binding("pagedown", "move(10)", show=False),
+    ]
+
+    def __init__(self, scene: Scene, **how: Any) -> None:
+        """how: `exits` leave at the end · `start_lesson` starts a lesson and gives its run · `cards` the lessons there
+        are · `lesson` the run is a lesson · `driver_class`."""
+        self.exits: bool = how.pop("exits", False)
+        self.start_lesson: Callable[[str], RunDirectory] | None = how.pop("start_lesson", None)
+        self.cards: list[Card] = how.pop("cards", [])
+        self.lesson: bool = how.pop("lesson", False)
+        super().__init__(**how)
+        self.scene = scene
+        self.palette = Palette(_color_system(self))
+        self.desk = ViewerDesk(scene.source.run)
+        self.controls = Controls(self)
+        self.detached = False
+        self._panels: dict[str, Panel] = {}
+        self._began = time.monotonic()
+        self._hurry_until = 0.0
+        self._last_poll = 0.0
+        self._seen: tuple[object, ...] = ()
+        theme = textual_theme(self.palette)
+        self.register_theme(theme)
+        self.theme = theme.name
+
+    def compose(self) -> ComposeResult:
+        for name, kind in PANEL_CLASSES:
+            panel = kind(name)
+            if name in PANELS:
+                panel.add_class("boxed")
+                panel.border_title = kind.NAME
+            self._panels[name] = panel
+            yield panel
+
+    def on_mount(self) -> None:
+        self.rearrange()
+        self.focus_panel(self.scene.focus)
+        self.set_interval(HURRIED_POLL_S, self._poll)
+        if self.scene.card is not None and self.scene.card.choices and not self.scene.guess:
+            self._ask_the_question(self.scene.card)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.rearrange(event.size.width, event.size.height)
+
+    # ── what is new ──
+
+    def _poll(self) -> None:
+        """Reads what the run has written and hands it on; paints less while the terminal reads slowly."""
+        now = time.monotonic()
+        if now < self._last_poll + (HURRIED_POLL_S if now < self._hurry_until else POLL_S) * 0.9:
+            return
+        self._last_poll = now
+        scene = self.scene
+        scene.source.poll()
+        for sentence in scene.settle():
+            self.say(sentence, bad=True)
+        self._look(now)
+        if self.exits and scene.source.over and scene.source.exit is not None:
+            self.exit(0)
+            return
+        if getattr(self._driver, "backlog", 0) > 1:
+            scene.skipped_frames += 1
+            return
+        seen = (scene.status, scene.state.phase, scene.state.step if scene.paused else -1, len(scene.pending))
+        seen = (*seen, len(scene.state.layers), scene.state.live.picture if scene.paused and scene.state.live else None)
+        force = seen != self._seen
+        if len(scene.state.layers) != (self._seen[4] if self._seen else 0):
+            self.rearrange()
+        self._seen = seen
+        self._tell(now, force)
+
+    def _tell(self, now: float, force: bool = False) -> None:
+        for panel in self._panels.values():
+            panel.tell(now, force and panel.id != "explain")
+
+    def changed(self) -> None:
+        """The scene changed by a key: show it at once."""
+        self._tell(time.monotonic(), force=True)
+        self._look(time.monotonic())
+
+    def hurry(self) -> None:
+        """An answer is due: look for it more often for a while."""
+        self._hurry_until = time.monotonic() + 0.6
+
+    def _look(self, now: float) -> None:
+        weights = self._panels.get("weights")
+        rows, columns = weights.room if isinstance(weights, Weights) and weights.display else (24, 40)
+        scene = self.scene
+        self.desk.look(Looks(scene.tensor(), scene.mode, rows, columns, scene.first_unit), now)
+
+    # ── places and focus ──
+
+    def rearrange(self, width: int | None = None, height: int | None = None) -> None:
+        """Gives every panel its place for the size of the terminal, the tab in front and the zoom."""
+        width, height = width or self.size.width, height or self.size.height
+        scene = self.scene
+        scene.size = size_class(width, height)
+        places = arrange(width, height, scene.tab, scene.zoomed, len(scene.state.layers) or 3)
+        for name, panel in self._panels.items():
+            place = places.get(name)
+            panel.display = place is not None
+            if place is not None:
+                panel.styles.offset = (place.x, place.y)
+                panel.styles.width, panel.styles.height = place.width, place.height
+        if scene.focus not in places:
+            shown = [name for name in PANELS if name in places]
+            if shown:
+                self.focus_panel(shown[0])
+        self._tell(time.monotonic(), force=True)
+
+    def panel(self, name: str) -> Panel | None:
+        return self._panels.get(name)
+
+    def focus_panel(self, name: str) -> None:
+        panel = self._panels.get(name)
+        if panel is not None and panel.display:
+            self.scene.focus = name
+            self.set_focus(panel)
+
+    def move_focus(self, way: int) -> None:
+        """To the next panel; tabs come one after the other, zoomed panels change places."""
+        scene = self.scene
+        names = [name for name in PANELS if scene.zoomed or self._panels[name].display or name in TABS[scene.size]]
+        here = names.index(scene.focus) if scene.focus in names else 0
+        name = names[(here + way) % len(names)]
+        if name in TABS[scene.size]:
+            scene.tab = name
+        if scene.zoomed:
+            scene.zoomed = name
+        self.rearrange()
+        self.focus_panel(name)
+
+    def tab_title(self, name: str) -> str:
+        """The border title of a tab: every tab's name, the one in front marked."""
+        tabs = TABS[self.scene.size]
+        if name not in tabs or self.scene.zoomed or front(self.scene.size, self.scene.tab) != name:
+            return ""
+        return " │ ".join(
+            f"▸{self._panels[tab].NAME}" if tab == name else self._panels[tab].NAME for tab in tabs
+        )
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, Panel) and event.widget.id in PANELS:
+            self.scene.focus = event.widget.id
+
+    # ── keys ──
+
+    def action_act(self, name: str) -> None:
+        self.controls.do(name)
+
+    def action_panel(self, number: int) -> None:
+        self.controls.show_panel(number)
+
+    def action_move(self, lines: int) -> None:
+        panel = self._panels.get(self.scene.focus)
+        if panel is not None and panel.move(self.scene, lines):
+            self.changed()
+
+    async def action_quit(self) -> None:
+        self.controls.do("leave")
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and self.scene.opening and not isinstance(self.screen, Choose):
+            pace = self.scene.card.pace if self.scene.card is not None else None
+            self.controls.set_speed(pace)
+        await super().on_event(event)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
+        for action in ACTIONS:
+            if action.valid(self.scene) and action.name != "palette":
+                yield SystemCommand(
+                    f"{action.label_for(self.scene)} ({action.shown})",
+                    action.help,
+                    lambda name=action.name: self.controls.do(name),
+                )
+
+    def say(self, text: str, bad: bool = False) -> None:
+        """One sentence for a few seconds. What the program or a person wrote is never read as markup."""
+        self.notify(text, severity="error" if bad else "information", timeout=5, markup=False)
+
+    # ── lessons ──
+
+    def _ask_the_question(self, card: Card) -> None:
+        """The card's question, while torch is imported; any other key skips it."""
+
+        def answered(letter: str | None) -> None:
+            self.scene.guess = letter or ""
+            if self.scene.source.over:
+                return
+            self.controls.go_on()
+
+        words = f"{card.question}\n\n{' '.join(card.before.split())}" if card.before else card.question
+        self.push_screen(Choose(card.title, words, card.choices, other="any other key goes on without an answer"), answered)
+
+    def open_lessons(self) -> None:
+        def chosen(lesson: str | None) -> None:
+            if lesson is None or self.start_lesson is None:
+                return
+            if self.lesson and not self.scene.source.over:
+                self.controls.stop()
+            try:
+                run = self.start_lesson(lesson)
+            except OSError as error:
+                self.say(f"The lesson cannot be started: {error}", bad=True)
+                return
+            self.turn_to(run, next((card for card in self.cards if card.lesson == lesson), None))
+
+        running = "" if self.scene.source.over or self.lesson else self.scene.program
+        self.push_screen(Lessons(self.cards, running), chosen)
+
+    def turn_to(self, run: RunDirectory, card: Card | None) -> None:
+        """Turns to another run; the one before goes on or ends by itself."""
+        self.desk.leave(pause_stays=False)
+        old = self.scene
+        self.scene = Scene(Source(run), readonly=old.readonly, asks=False, tab=old.tab, focus=old.focus, card=card)
+        self.desk = ViewerDesk(run)
+        self.lesson, self._began, self._seen = True, time.monotonic(), ()
+        self.rearrange()
+        if card is not None and card.choices:
+            self._ask_the_question(card)
+
+    def leaves_at_once(self) -> bool:
+        """A lesson under a minute old has nothing to lose."""
+        return self.lesson and time.monotonic() - self._began < 60.0
+
+
+def _color_system(app: App[int]) -> str:
+    """truecolor, 256, 16 or none, as the terminal and the environment say."""
+    if os.environ.get("NO_COLOR"):
+        return "none"
+    return {"256": "256", "standard": "16", "windows": "16"}.get(app.console.color_system or "", "truecolor")

@@ -1,0 +1,49 @@
+"""The list of runs, as plain lines."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from ..history.source import Source
+from ..run.directory import RunDirectory
+from .draw.numbers import count, number
+
+MOST = 50
+
+
+def listing(root: Path) -> list[str]:
+    """One line a run, newest first: name, state, step, loss, when it started, host. At most `MOST` of them."""
+    runs = list(RunDirectory.all(root))
+    if not runs:
+        return [f"no runs yet in {root}"]
+    lines = [f"{'run':<44} {'state':<9} {'step':>11} {'loss':>9}  {'started':<17} host"]
+    lines += [_line(run) for run in runs[:MOST]]
+    if len(runs) > MOST:
+        lines.append(f"… and {len(runs) - MOST} older ones in {root}")
+    return lines
+
+
+def _line(run: RunDirectory) -> str:
+    source = Source(run)
+    source.poll()
+    state = source.state
+    status = source.status
+    if source.alive is None:
+        status = f"heard {_age(run)}"
+    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created()))
+    loss = number(state.tick.loss) if state.tick is not None else "–"
+    host = str(source.about.get("host", ""))
+    return f"{run.path.name:<44} {status:<9} {count(state.step):>11} {loss:>9}  {started:<17} {host}"
+
+
+def _age(run: RunDirectory) -> str:
+    """How long ago a run of another host last wrote anything."""
+    newest = 0.0
+    for stream in run.streams():
+        try:
+            newest = max(newest, os.stat(run.events_file(stream)).st_mtime)
+        except OSError:
+            continue
+    return f"{max(0, time.time() - newest):.0f} s ago" if newest else "never"

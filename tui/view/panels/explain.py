@@ -1,0 +1,273 @@
+"""Explain: what is happening now, in sentences whose every number comes from the run."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from ...run.events import Tick
+from ..draw.cells import Cell, Line, wrap
+from ..draw.numbers import count, duration, number, percent, rate
+from ..scene import Scene
+from .panel import Panel
+
+Paragraph = list[Cell]
+
+PHASE_WORDS = {
+    "start": "Everything is ready. The first batch has not run yet.",
+    "forward": "Forward: the batch went through the layers, first to last, and the last one put out its guess.",
+    "loss": "Loss: the guess was compared with the truth, and one number says how wrong it was.",
+    "backward": "Backward: every weight now has a gradient, which way and how strongly the loss changes with it. No weight has moved yet.",
+    "update": "Update: the optimizer moved every weight a small step against its gradient.",
+    "zero_grad": "Zero-grad: the gradients were cleared, so that they do not add up with those of the next batch.",
+}
+
+
+class Explain(Panel):
+    NAME = "Explain"
+    PERIOD_S = 3.0
+    SHOWS = "What the run is doing now, in words. Every number in it was measured in this run; a sentence stays three seconds."
+    HEALTHY = "Updates go on and the loss falls."
+    TROUBLE = "It says so when the loss rises far above its start, or is no number any more."
+
+    def __init__(self, ident: str) -> None:
+        super().__init__(ident)
+        self._about: tuple[object, ...] = ()
+
+    def tell(self, now: float, force: bool = False) -> None:
+        """A change of state is told at once; numbers alone wait."""
+        scene = self.backlit.scene
+        about = (scene.status, scene.state.phase if scene.paused or scene.opening else "", scene.guess, scene.away)
+        about = (*about, scene.state.step if scene.paused else 0, scene.state.factor)
+        if scene.status == "starting":
+            about = (*about, scene.source.output.last())
+        force = force or about != self._about
+        self._about = about
+        super().tell(now, force)
+
+    def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
+        roomy = height >= 9
+        lines: list[Line] = []
+        for paragraph in explain(scene):
+            if lines and roomy:
+                lines.append([])
+            lines += wrap(paragraph, width)
+        return lines
+
+
+def explain(scene: Scene) -> list[Paragraph]:
+    """The paragraphs for what is true now, most important first."""
+    status = scene.source.status
+    paragraphs: list[Paragraph] = []
+    if scene.away:
+        paragraphs.append([(scene.away, "you")])
+    if status == "starting":
+        paragraphs += _starting(scene)
+    elif scene.source.over:
+        paragraphs += _ended(scene, status)
+    elif status == "paused":
+        paragraphs += _paused(scene)
+    elif scene.opening:
+        paragraphs += _opening(scene)
+    else:
+        paragraphs += _running(scene)
+    return paragraphs
+
+
+def _starting(scene: Scene) -> list[Paragraph]:
+    last = scene.source.output.last()
+    words: Paragraph = [("Waiting for the first update. ", "ink")]
+    words.append((f"{scene.program} has been started; importing torch alone takes seconds.", "dim"))
+    out: list[Paragraph] = [words]
+    if last:
+        out.append([("It says: ", "dim"), (last[:300], "ink")])
+    waits = scene.waits_long()
+    if waits is not None:
+        out.append([(f"{waits.text}: it is asked for and takes effect with the first update.", "dim")])
+    return out
+
+
+def _loss_now(scene: Scene) -> Paragraph:
+    tick = scene.tick
+    loss = tick.loss if tick is not None else None
+    words: Paragraph = [("The loss is ", "ink"), (number(loss), _style(loss)), (".", "ink")]
+    model = scene.state.model
+    if loss is not None and model is not None and model.loss == "cross-entropy" and 0 <= loss < 50:
+        words[-1] = (": ", "ink")
+        words.append((f"e^−{number(loss)} = {number(math.exp(-loss), 2)} is the typical probability", "ink"))
+        words.append((" that it gives to the right answer.", "ink"))
+    return words
+
+
+def _moved(scene: Scene) -> Paragraph:
+    """The layer that the last measured update moved most."""
+    pairs = [
+        (health.ratio, layer)
+        for layer, health in zip(scene.state.layers, scene.state.health)
+        if health.ratio is not None and math.isfinite(health.ratio)
+    ]
+    if not pairs:
+        return []
+    most, layer = max(pairs, key=lambda pair: pair[0])
+    return [(f"The last measured update moved {layer.title} most: by {percent(most, 2)} of its size.", "ink")]
+
+
+def _opening(scene: Scene) -> list[Paragraph]:
+    phase = scene.state.phase
+    step = scene.state.step
+    words = PHASE_WORDS.get(phase, "")
+    if step <= 1 and words:
+        return [[(words, "ink")], _loss_now(scene), [("Slow for the first batches. Any key skips this.", "dim")]]
+    return [
+        [(f"Update {step} is made; each one uses another batch. ", "ink")],
+        _loss_now(scene),
+        [("Two a second for now. Any key goes on at full pace.", "dim")],
+    ]
+
+
+def _paused(scene: Scene) -> list[Paragraph]:
+    step, phase = scene.state.step, scene.state.phase
+    made = "No update has been made yet. " if step == 0 else f"Paused after {count(step)} updates. "
+    out: list[Paragraph] = [[(made, "ink"), (PHASE_WORDS.get(phase, ""), "ink")]]
+    if phase != "start":
+        out.append(_loss_now(scene))
+    live = scene.state.live
+    if live is not None and live.code:
+        out.append([(live.line + "  ", "dim"), (live.code, "train")])
+    out.append([("n runs one batch, p one phase, space goes on.", "dim")])
+    if phase == "update":
+        out.insert(2, _moved(scene))
+    return [paragraph for paragraph in out if paragraph]
+
+
+def _running(scene: Scene) -> list[Paragraph]:
+    tick = scene.tick
+    if tick is None:
+        return [[("Training has begun.", "ink")]]
+    if _diverging(scene):
+        return _trouble(scene, tick)
+    per_s = tick.steps_per_s or 0.0
+    out: list[Paragraph] = []
+    if 0 < per_s <= 2:
+        out.append([(f"Step {count(tick.step)} took {duration(1 / per_s) if per_s < 0.1 else f'{1 / per_s:.1f} s'}. ", "ink")])
+        out.append(_loss_now(scene))
+    else:
+        out.append(_lately(scene))
+        out.append(_loss_now(scene))
+    out.append(_moved(scene))
+    if scene.steerable:
+        out.append([("space pauses; then p walks through one batch, phase by phase.", "dim")])
+    return [paragraph for paragraph in out if paragraph]
+
+
+def _lately(scene: Scene) -> Paragraph:
+    ticks = scene.state.window(3.0)
+    if len(ticks) < 2:
+        return []
+    steps = ticks[-1].step - ticks[0].step
+    third = max(1, len(ticks) // 3)
+    before, after = _mean(ticks[:third]), _mean(ticks[-third:])
+    seconds = ticks[-1].t - ticks[0].t
+    words = f"Last {seconds:.0f} s: {count(steps)} updates"
+    if before is not None and after is not None and len(ticks) >= 3:
+        verb = "fell" if after < 0.98 * before else ("rose" if after > 1.02 * before else "stayed")
+        change = f"at {number(after)}" if verb == "stayed" else f"from {number(before)} to {number(after)}"
+        words += f"; the mean loss {verb} {change}"
+    return [(words + ".", "ink")]
+
+
+def _mean(ticks: list[Tick]) -> float | None:
+    values = [tick.mean if tick.mean is not None else tick.loss for tick in ticks]
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    return statistics.fmean(finite) if finite else None
+
+
+def _diverging(scene: Scene) -> bool:
+    """Not finite, or over the last seconds far above where it started (3 times, and above its best by as much)."""
+    tick, state = scene.tick, scene.state
+    if tick is None or tick.loss is None:
+        return False
+    if not math.isfinite(tick.loss):
+        return True
+    lately = _mean(state.window(3.0))
+    first, best = state.first_loss, state.train.best
+    return (
+        lately is not None
+        and first is not None
+        and best is not None
+        and state.step > 20
+        and math.isfinite(first)
+        and lately > 3 * abs(first)
+        and lately > 3 * abs(best[1])
+    )
+
+
+def _trouble(scene: Scene, tick: Tick) -> list[Paragraph]:
+    loss = tick.loss
+    if loss is not None and not math.isfinite(loss):
+        since = next((step for step, value in scene.state.train.recent if not math.isfinite(value)), None)
+        words = f"The loss is {number(loss)}"
+        words += f", first seen at step {count(since)}. " if since is not None else ". "
+        out: list[Paragraph] = [[("✗ ", "bad"), (words, "ink"), ("Weights made of it stay so: this run will not recover.", "ink")]]
+    else:
+        first = scene.state.first_loss
+        out = [[("▲ ", "warning"), (f"Diverging: the loss is {number(loss)}, it began at {number(first)}.", "ink")]]
+    out.append([(f"The learning rate is {rate(tick.rate)}. Most often it is too high: − lowers it.", "ink")])
+    return out
+
+
+def _ended(scene: Scene, status: str) -> list[Paragraph]:
+    state, source = scene.state, scene.source
+    out: list[Paragraph] = []
+    if status == "failed" and source.exit is not None:
+        why = source.exit.error or _ending(source.exit.status, source.exit.signal)
+        out.append([("✗ ", "bad"), (f"The program failed: {why}.", "ink")])
+        last = source.output.last()
+        if last:
+            out.append([(last[:300], "bad")])
+    elif status == "lost":
+        out.append([("✗ ", "bad"), ("The program is gone and left no word of how it ended.", "ink")])
+    else:
+        words = "Finished" if status == "finished" else "Stopped"
+        out.append([(f"{words} after {count(state.step)} updates.", "ink")])
+    if state.step == 0 and status != "failed":
+        out.append([("No optimizer made an update that could be seen: there was nothing to watch.", "ink")])
+    best = state.validation.best
+    accuracy = state.accuracy.last
+    if best is not None:
+        words = f"Best validation loss {number(best[1])} at step {count(best[0])}"
+        if accuracy is not None:
+            words += f"; validation accuracy at the end {percent(accuracy, 1)}"
+        out.append([(words + ".", "ink")])
+    elif state.train.best is not None:
+        low = state.train.best
+        out.append([(f"Lowest training loss {number(low[1])} at step {count(low[0])}.", "ink")])
+    if scene.card is not None and scene.guess and status == "finished":
+        out += _reveal(scene)
+    out.append([("enter looks closer, l opens the lessons, q leaves.", "dim")])
+    return out
+
+
+def _reveal(scene: Scene) -> list[Paragraph]:
+    card = scene.card
+    assert card is not None
+    series = scene.state.accuracy if card.metric == "val_accuracy" else scene.state.metrics.get(card.metric)
+    reached = series.last if series is not None else None
+    low, high = card.expect
+    held = "that held" if scene.guess == card.answer else f"it was {card.answer}: {card.choices.get(card.answer, '')}"
+    out: list[Paragraph] = [[(f"You said {scene.guess}: {card.choices.get(scene.guess, '')} — {held}.", "you")]]
+    if reached is not None:
+        show = percent(reached, 1) if card.metric.endswith("accuracy") else number(reached)
+        span = f"{percent(low, 1)} to {percent(high, 1)}" if card.metric.endswith("accuracy") else f"{number(low)} to {number(high)}"
+        out.append([(f"This run reached {show}; runs of this lesson with its own settings reach {span}.", "ink")])
+    if card.reveal:
+        out.append([(" ".join(card.reveal.split()), "ink")])
+    return out
+
+
+def _ending(status: int | None, signal: int | None) -> str:
+    return f"signal {signal}" if signal is not None else f"exit status {status}"
+
+
+def _style(value: float | None) -> str:
+    return "bad" if value is not None and not math.isfinite(value) else "train"

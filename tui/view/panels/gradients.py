@@ -1,0 +1,149 @@
+"""Gradient norms: one row a layer, on a logarithmic axis, with trend and update/weight ratio."""
+
+from __future__ import annotations
+
+import math
+
+from ...history.state import Health
+from ..draw.bars import decades, log_bar, tick_row
+from ..draw.cells import Cell, Line, fit, shorten
+from ..draw.numbers import brief, number, ratio
+from ..draw.sparkline import sparkline
+from ..scene import Scene
+from .panel import Panel
+
+SPIKE = 10.0
+"""A norm above this many times its own recent median is marked. Healthy runs reach 1.8 to 7.2 at the 99th percentile."""
+
+
+class Gradients(Panel):
+    NAME = "Gradient norms"
+    PERIOD_S = 0.25
+    SHOWS = (
+        "For every layer the length (L2 norm) of the gradient of its parameters: how strongly the last batch asks them "
+        "to change. The axis is logarithmic: each labelled step is ten times the one before. upd/w is the measured size "
+        "of the last update against the size of the weights. a switches between the range of recent values and of all time."
+    )
+    HEALTHY = "Layers within a factor of ten of each other; upd/w between 1e-3 and 1e-1 in small networks."
+    TROUBLE = (
+        "Bars that shrink towards the first layers vanish on the way back; ▲ is a norm far above its own median; "
+        "✗ is NaN or infinite. upd/w above 0.1 tears, below 1e-5 stands still."
+    )
+
+    def name_now(self, scene: Scene) -> str:
+        return self.NAME
+
+    def note_now(self, scene: Scene) -> str:
+        notes = []
+        if scene.filter:
+            notes.append(f"/{scene.filter}")
+        tick = scene.tick
+        if tick is not None and tick.period is not None and tick.period > 1.5:
+            notes.append(f"every {tick.period:,.0f} steps")
+        notes.append("all time" if scene.full_range else "recent")
+        return " · ".join(notes)
+
+    def move(self, scene: Scene, lines: int) -> bool:
+        rows = scene.rows()
+        if not rows:
+            return False
+        shown = scene.shown_layer()
+        here = rows.index(shown) if shown in rows else 0
+        scene.layer = rows[max(0, min(len(rows) - 1, here + lines))]
+        scene.first_unit = 0
+        return True
+
+    def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
+        state = scene.state
+        if not state.layers:
+            words = "No training was seen." if scene.source.over else "They come with the first step."
+            return [[(words, "dim")]]
+        rows = scene.rows()
+        names = min(24 if width >= 90 else 14, max([5, *(len(state.layers[row].title) for row in rows)]))
+        trend = 12 if width >= 60 else (8 if width >= 40 else 0)
+        bars = max(6, width - names - 1 - 1 - 7 - (trend + 1 if trend else 0) - 7)
+        low, high = decades(self._range(scene, rows))
+        head: Line = [(fit_text("layer", names), "dim"), (" ", "dim"), (tick_row(bars, low, high), "dim")]
+        head += [(" " + "now".rjust(6), "dim")]
+        head += [(" " + "trend".ljust(trend), "dim")] if trend else []
+        head += [("  upd/w", "dim")]
+        lines = [head]
+        room = height - 2
+        start = self._start(scene, rows, room)
+        shown = rows[start : start + room]
+        for row in shown:
+            lines.append(self._row(scene, row, names, bars, trend, low, high))
+        tick = scene.tick
+        total: Line = [(fit_text("all", names), "dim"), (" ‖g‖ ", "dim")]
+        total.append((number(tick.norm if tick is not None else None), _style(tick.norm if tick is not None else None)))
+        hidden = len(rows) - len(shown)
+        if hidden > 0:
+            total.append((f"   {hidden} more layers: ↑ ↓", "dim"))
+        if len(lines) < height:
+            lines.append(total)
+        return lines
+
+    def _range(self, scene: Scene, rows: list[int]) -> list[float]:
+        values: list[float] = []
+        for row in rows:
+            health = scene.state.health[row]
+            if scene.full_range:
+                if health.high > 0:
+                    values += [health.low, health.high]
+            else:
+                recent = [v for v in list(health.recent)[-64:] if v > 0 and math.isfinite(v)]
+                values += sorted(recent)[len(recent) // 20 : max(1, len(recent) - len(recent) // 20)]
+                if health.now is not None:
+                    values.append(health.now)
+        return values
+
+    def _start(self, scene: Scene, rows: list[int], room: int) -> int:
+        shown = scene.shown_layer()
+        if scene.layer is None or shown not in rows or room <= 0:
+            return 0
+        return max(0, min(len(rows) - room, rows.index(shown) - room // 2))
+
+    def _row(self, scene: Scene, row: int, names: int, bars: int, trend: int, low: int, high: int) -> Line:
+        layer, health = scene.state.layers[row], scene.state.health[row]
+        focused = row == scene.shown_layer()
+        line: Line = [(fit_text(shorten(layer.title, names), names), "train" if focused else "ink"), (" ", "ink")]
+        if not layer.trainable:
+            return [*line, ("frozen", "dim")]
+        line += fit(log_bar(health.now, bars, low, high, "gradient"), bars)
+        line.append((" " + brief(health.now).rjust(6), _style(health.now)))
+        if trend:
+            line += [(" ", "ink"), *fit(_trend(health, trend), trend)]
+        trouble = _trouble(health)
+        return [*line, trouble or ("  " + ratio(health.ratio).rjust(5), "dim")]
+
+
+def _trend(health: Health, width: int) -> Line:
+    times = health.times_median()
+    if times is not None and times > SPIKE:
+        return [(f"▲ {times:.0f}× median"[:width], "warning")]
+    recent = list(health.recent)[-4 * width :]
+    if not recent:
+        return []
+    step = max(1, len(recent) / width)
+    values = [recent[min(len(recent) - 1, int(place * step))] for place in range(min(width, len(recent)))]
+    logs = [math.log10(value) if value > 0 and math.isfinite(value) else (value if value > 0 else None) for value in values]
+    finite = [value for value in logs if value is not None and math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=1.0)
+    if high - low < 0.5:
+        middle = (high + low) / 2
+        low, high = middle - 0.25, middle + 0.25
+    return sparkline(logs, "dim", low, high)
+
+
+def _trouble(health: Health) -> Cell | None:
+    if health.now is not None and not math.isfinite(health.now):
+        return ("  ✗ " + ("NaN" if health.now != health.now else "inf"), "bad")
+    return None
+
+
+def _style(value: float | None) -> str:
+    return "bad" if value is not None and not math.isfinite(value) else "ink"
+
+
+def fit_text(text: str, width: int) -> str:
+    return text[:width].ljust(width)

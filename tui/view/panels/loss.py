@@ -1,0 +1,152 @@
+"""Loss: sparklines of train and validation on one axis of steps, and a chart."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from ...history.series import Series, smooth
+from ...history.state import RunState
+from ..draw import chart
+from ..draw.cells import Line, fit
+from ..draw.numbers import number
+from ..draw.sparkline import bucket, sparkline
+from ..scene import Scene
+from .panel import Panel
+
+
+class Loss(Panel):
+    NAME = "Loss"
+    PERIOD_S = 0.25
+    CHART_PERIOD_S = 1.0
+    SHOWS = (
+        "How wrong the network is. The sparklines have one axis of steps for both; in the chart the raw training loss is "
+        "dim, the bright curve is its moving average, ● are evaluations on validation data, ▼ marks where you changed "
+        "something. y makes the axis logarithmic."
+    )
+    HEALTHY = "It falls, quickly at first; the validation loss falls with it."
+    TROUBLE = (
+        "Rising or jumping: the rate is too high. Flat from the start: too low, or nothing is learned. Validation "
+        "rising while training falls: overfitting. ✗ is a loss that is no number any more."
+    )
+
+    def __init__(self, ident: str) -> None:
+        super().__init__(ident)
+        self._chart: list[Line] = []
+        self._chart_key: tuple[object, ...] = ()
+        self._chart_due = 0.0
+
+    def note_now(self, scene: Scene) -> str:
+        notes = ["log axis"] if scene.log_y else []
+        if scene.source.catching_up:
+            notes.append("reading the history…")
+        best = scene.state.validation.best
+        if best is not None:
+            notes.append(f"best val {number(best[1])} at step {best[0]:,}")
+        return " · ".join(notes)
+
+    def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
+        state = scene.state
+        if not len(state.train):
+            if len(state.validation):
+                return _sparklines(state, width)
+            return [[("No loss was seen." if scene.source.over else "It comes with the first step.", "dim")]]
+        lines = _sparklines(state, width)
+        room = height - len(lines)
+        if room >= 5 and width >= 24:
+            lines += self._cached_chart(scene, width, room)
+        return lines
+
+    def _cached_chart(self, scene: Scene, width: int, height: int) -> list[Line]:
+        """The chart costs most of all panels: anew once a second, or when what it shows is another thing."""
+        state = scene.state
+        key = (width, height, scene.log_y, len(state.marks), len(state.validation), scene.status, scene.source.catching_up)
+        if scene.paused:
+            key = (*key, state.step)
+        now = time.monotonic()
+        if key != self._chart_key or now >= self._chart_due:
+            self._chart_key, self._chart_due = key, now + self.CHART_PERIOD_S
+            self._chart = draw_loss(state, width, height, scene.log_y)
+        return self._chart
+
+
+def _sparklines(state: RunState, width: int) -> list[Line]:
+    """One line each for train and validation, on the same steps and the same scale."""
+    last = max(state.step, 1)
+    room = max(4, width - 13)
+    train = [(bucket_.last, _shown(bucket_.mean, bucket_.odd)) for bucket_ in state.train.buckets]
+    validation = [(bucket_.last, _shown(bucket_.mean, bucket_.odd)) for bucket_ in state.validation.buckets]
+    finite = [value for _, value in train + validation if math.isfinite(value)]
+    low, high = _robust(finite)
+    lines = []
+    for name, style, values, newest in (
+        ("train", "train", train, state.tick.loss if state.tick is not None else None),
+        ("val", "validation", validation, state.validation.last),
+    ):
+        if name == "val" and not values:
+            continue
+        head: Line = [(name.ljust(6), style), (number(newest).ljust(6) + " ", _style(newest))]
+        lines.append(head + fit(sparkline(bucket(values, room, (0, last)), style, low, high), room))
+    return lines
+
+
+def _shown(mean: float, odd: int) -> float:
+    return math.nan if odd else mean
+
+
+def _robust(values: list[float]) -> tuple[float, float]:
+    """Lowest to highest, without the highest two per cent: one spike must not flatten the rest."""
+    if not values:
+        return 0.0, 1.0
+    ordered = sorted(values)
+    return min(0.0, ordered[0]) if ordered[0] < 0 else 0.0, ordered[min(len(ordered) - 1, int(0.98 * len(ordered)))]
+
+
+def draw_loss(state: RunState, width: int, height: int, log_y: bool) -> list[Line]:
+    """Raw training loss dim, smoothed bright over it, validation as ●, interventions as ▼."""
+    raw_x, raw_y, mean_x, mean_y = _curve(state.train)
+    lines = []
+    if raw_x:
+        lines.append(chart.Line(raw_x, raw_y, "train_dim"))
+        lines.append(chart.Line(mean_x, smooth(mean_y, 0.9 if len(mean_y) > 40 else 0.6), "train"))
+    if len(state.validation):
+        xs = [float(b.last) for b in state.validation.buckets]
+        ys = [b.mean if not b.odd else math.nan for b in state.validation.buckets]
+        lines.append(chart.Line(xs, ys, "validation", marker="dot", lined=False))
+    marks = [chart.Mark(float(mark.step), "you") for mark in state.marks]
+    values = [y for y in raw_y if math.isfinite(y)] + [
+        b.high for b in state.validation.buckets if math.isfinite(b.high)
+    ]
+    limits = None
+    if len(values) > 60 and not log_y:
+        ordered = sorted(values)
+        top, middle = ordered[int(0.995 * (len(ordered) - 1))], ordered[len(ordered) // 2]
+        if ordered[-1] > 4 * max(top, abs(middle), 1e-12):
+            limits = (min(0.0, ordered[0]), top * 1.2)  # a far spike leaves through the top
+    return chart.draw_chart(width, height, lines, marks, log_y=log_y, y_limits=limits, x_limits=(0, max(1, state.step)))
+
+
+def _curve(series: Series) -> tuple[list[float], list[float], list[float], list[float]]:
+    """(x, y) of the raw curve with both extremes of every bucket, and of its means."""
+    raw_x: list[float] = []
+    raw_y: list[float] = []
+    mean_x: list[float] = []
+    mean_y: list[float] = []
+    for b in series.buckets:
+        if b.odd:
+            raw_x.append(float(b.last))
+            raw_y.append(math.nan)
+        if b.odd < b.count:
+            middle = (b.first + b.last) / 2
+            raw_x.append(middle)
+            raw_y.append(b.low)
+            if b.high > b.low:
+                raw_x.append(middle)
+                raw_y.append(b.high)
+            mean_x.append(float(b.last))
+            mean_y.append(b.mean)
+    return raw_x, raw_y, mean_x, mean_y
+
+
+def _style(value: float | None) -> str:
+    return "bad" if value is not None and not math.isfinite(value) else "ink"

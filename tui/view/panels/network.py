@@ -1,0 +1,171 @@
+"""Network: the module tree with sizes, weights, and the share of units that are on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...run.events import Activation, Model, ModuleInfo
+from ..draw.cells import Line, cut, fit, right, shorten, width_of
+from ..draw.numbers import count, number, percent, size
+from ..scene import Scene
+from .panel import Panel
+
+
+@dataclass
+class Node:
+    """One module with what lies below it; `times` siblings of the same build stand behind a folded one."""
+
+    name: str
+    place: int
+    info: ModuleInfo
+    children: list[Node] = field(default_factory=list)
+    times: int = 1
+    last: str = ""
+
+    def build(self) -> tuple[object, ...]:
+        """What makes two modules the same: kind, sizes and everything below."""
+        return (self.info.kind, self.info.detail, tuple(child.build() for child in self.children))
+
+
+def tree_of(model: Model) -> Node | None:
+    """The tree from the dotted paths; runs of three or more equal siblings are folded into one."""
+    if not model.modules:
+        return None
+    nodes = {info.path: Node(info.path.rpartition(".")[2], place, info) for place, info in enumerate(model.modules)}
+    for path, node in nodes.items():
+        if path:
+            parent = nodes.get(path.rpartition(".")[0])
+            if parent is not None and parent is not node:
+                parent.children.append(node)
+    root = nodes.get("") or next(iter(nodes.values()))
+    _fold(root)
+    return root
+
+
+def _fold(node: Node) -> None:
+    for child in node.children:
+        _fold(child)
+    folded: list[Node] = []
+    builds = [child.build() for child in node.children]
+    place = 0
+    while place < len(node.children):
+        end = place
+        while end + 1 < len(builds) and builds[end + 1] == builds[place]:
+            end += 1
+        first = node.children[place]
+        if end - place >= 2:
+            first.times, first.last = end - place + 1, node.children[end].name
+            folded.append(first)
+        else:
+            folded.extend(node.children[place : end + 1])
+        place = end + 1
+    node.children = folded
+
+
+class Network(Panel):
+    NAME = "Network"
+    PERIOD_S = 0.5
+    SHOWS = (
+        "The modules of the model in the order in which they were registered: name, kind, sizes, number of weights. "
+        "Behind an activation function: the share of its outputs that are above zero for the last photographed batch. "
+        "Modules of the same build in a row are folded into one line with ×."
+    )
+    HEALTHY = "ReLU layers are 30 to 70 % on."
+    TROUBLE = "A layer that is 0 % on passes nothing on and learns nothing; 100 % on is no longer an activation function."
+
+    def __init__(self, ident: str) -> None:
+        super().__init__(ident)
+        self._model: Model | None = None
+        self._tree: Node | None = None
+
+    def note_now(self, scene: Scene) -> str:
+        model = scene.state.model
+        return f"{count(model.weights)} weights" if model is not None else ""
+
+    def move(self, scene: Scene, lines: int) -> bool:
+        before = scene.scroll.get("network", 0)
+        scene.scroll["network"] = max(0, before + lines)
+        return True
+
+    def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
+        model = scene.state.model
+        if model is None:
+            return waiting(scene, width)
+        if model is not self._model:
+            self._model, self._tree = model, tree_of(model)
+        lines = _tree_lines(scene, self._tree, model, width, roomy=height >= 12)
+        most = max(0, len(lines) - height)
+        start = min(scene.scroll.get("network", 0), most)
+        scene.scroll["network"] = start
+        shown = lines[start : start + height]
+        if most and start < most and shown:
+            shown[-1] = [(f"… {len(lines) - start - height + 1} more", "dim")]
+        return shown
+
+
+def waiting(scene: Scene, width: int) -> list[Line]:
+    """Before the first step, in a narrow place."""
+    words = "it appears with the first step" if not scene.source.over else "no training was seen"
+    return [[(words[:width], "dim")]]
+
+
+def _tree_lines(scene: Scene, root: Node | None, model: Model, width: int, roomy: bool) -> list[Line]:
+    lines: list[Line] = []
+    picture = next((tensor.picture for tensor in model.tensors if tensor.picture), None)
+    first = next((info for info in model.modules if info.kind == "Linear"), None)
+    if picture and first is not None and first.detail.startswith(f"{picture[1] * picture[2]}→"):
+        lines.append([("input ", "ink"), (f"{picture[1]}×{picture[2]}", "dim")])
+        if roomy:
+            lines.append([("│", "line")])
+    if root is None:
+        for tensor in model.tensors:
+            shape = "×".join(map(str, tensor.shape)) or "scalar"
+            lines.append([(tensor.name + " ", "ink"), (shape, "dim")])
+    else:
+        shown = scene.activations
+        if not root.children:
+            lines.append(_node_line(root, shown, 0, width, scene))
+        for child in root.children:
+            _walk(child, shown, 0, width, scene, lines)
+    loss = scene.tick.loss if scene.tick is not None else None
+    lines.append([(shorten(model.loss or "loss", width - 12) + " ", "ink"), ("loss ", "dim"), (number(loss), "train")])
+    return lines
+
+
+def _walk(node: Node, shown: dict[int, Activation], depth: int, width: int, scene: Scene, lines: list[Line]) -> None:
+    lines.append(_node_line(node, shown, depth, width, scene))
+    for child in node.children:
+        _walk(child, shown, depth + 1, width, scene, lines)
+
+
+def _node_line(node: Node, shown: dict[int, Activation], depth: int, width: int, scene: Scene) -> Line:
+    info = node.info
+    seen = shown.get(node.place)
+    left: Line = [(" " * min(depth, 6), "ink")]
+    name = f"{node.name}…{node.last}" if node.times > 1 else node.name
+    if info.tensors or node.children:
+        focused = _focused(scene, info)
+        left += [(name, "train" if focused else "ink"), (" " + info.kind, "ink" if info.tensors else "dim")]
+        if info.detail:
+            left.append((" " + info.detail, "dim"))
+        if node.times > 1:
+            left.append((f" ×{node.times}", "ink"))
+        weights = info.weights * node.times
+        tail: Line = [(size(weights), "dim")] if weights else []
+    else:
+        left += [(f"{name} {info.kind}" + (f" {info.detail}" if info.detail else ""), "dim")]
+        tail = []
+    if seen is not None and seen.odd:
+        tail = [("✗ NaN", "bad")]
+    elif seen is not None and seen.on is not None:
+        style = "warning" if seen.on < 0.02 else "dim"
+        tail = [(f"{percent(seen.on)} on", style)]
+    room = width - width_of(tail) - 1
+    if width_of(left) > room and info.detail:
+        left = [cell for cell in left if cell[0].strip() != info.kind] if info.tensors else left
+    return fit(cut(left, max(1, room)), room + 1) + right(tail, width_of(tail))
+
+
+def _focused(scene: Scene, info: ModuleInfo) -> bool:
+    place = scene.shown_layer()
+    return place is not None and bool(set(scene.state.layers[place].tensors) & set(info.tensors))

@@ -1,0 +1,117 @@
+"""Weights: the tensor in focus as pictures, its scale, histogram and statistics."""
+
+from __future__ import annotations
+
+from ...run.events import Picture
+from ..draw.cells import Line, fit, wrap
+from ..draw.heatmap import ramp, units
+from ..draw.numbers import count, number, percent
+from ..draw.sparkline import BLOCKS
+from ..scene import MODES, Scene
+from .panel import Panel
+
+WORDS = {"change": "change since the start", "weight": "weights", "gradient": "gradient"}
+
+
+class Weights(Panel):
+    NAME = "Weights"
+    PERIOD_S = 1.0
+    SHOWS = (
+        "One tensor as colours: dark blue is the most negative, pale yellow the most positive weight. m shows the change "
+        "since training began (strokes appear at once), the weights themselves, or their gradient; ↑ ↓ choose the "
+        "layer. Image-shaped layers and kernels show one picture a unit. A cell that stands for several weights shows "
+        "the one of largest magnitude, and the border says how many. Below: the scale, a histogram, the standard "
+        "deviation, and how far the tensor has moved from where it started."
+    )
+    HEALTHY = "The change shows structure that grows; the histogram widens slowly and stays smooth."
+    TROUBLE = "✗ or a pink cell is a value that is not finite. A tensor that stays at 0 % moved is not being trained."
+
+    def __init__(self, ident: str) -> None:
+        super().__init__(ident)
+        self.room = (0, 0)
+        """Rows and columns of picture cells that there is room for: what the presence tells the probe."""
+
+    def name_now(self, scene: Scene) -> str:
+        place = scene.shown_layer()
+        if place is None:
+            return self.NAME
+        layer = scene.state.layers[place]
+        words = WORDS[scene.mode] if self.size.width >= 40 else scene.mode
+        return f"Weights · {layer.title}, {words}"
+
+    def note_now(self, scene: Scene) -> str:
+        picture = scene.picture
+        if picture is None or not picture.cells:
+            return ""
+        notes = []
+        if picture.of > 1:
+            notes.append(f"units {picture.first + 1}–{picture.first + picture.units} of {picture.of}")
+        if picture.per_cell > 1:
+            notes.append(f"{picture.per_cell} weights a cell" if self.size.width >= 40 else f"{picture.per_cell}/cell")
+        return " · ".join(notes)
+
+    def move(self, scene: Scene, lines: int) -> bool:
+        picture = scene.picture
+        if abs(lines) > 1 and picture is not None and picture.of > picture.units > 0:
+            step = picture.units if lines > 0 else -picture.units
+            scene.first_unit = max(0, min(picture.of - 1, picture.first + step))
+            return True
+        rows = scene.rows()
+        if not rows:
+            return False
+        shown = scene.shown_layer()
+        here = rows.index(shown) if shown in rows else 0
+        scene.layer = rows[max(0, min(len(rows) - 1, here + (1 if lines > 0 else -1)))]
+        scene.first_unit = 0
+        return True
+
+    def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
+        below = 2 if height >= 5 else (1 if height >= 3 else 0)
+        self.room = (max(2, 2 * (height - below)), width)
+        picture = scene.picture
+        if picture is None:
+            if scene.source.over:
+                return wrap([("No weights were photographed in this run.", "dim")], width)
+            return wrap([("The weights appear with the first step that is watched.", "dim")], width)
+        wanted = scene.tensor()
+        if picture.mode != scene.mode or (wanted >= 0 and picture.tensor != wanted):
+            if scene.source.over:
+                return wrap([("Only the tensor photographed last is kept after the end of a run.", "dim")], width)
+        if picture.absent:
+            return wrap([(picture.absent[0].upper() + picture.absent[1:] + ".", "dim")], width)
+        lines = units(picture.cells, picture.units, picture.height, picture.width, width)[: height - below]
+        lines += [[] for _ in range(height - below - len(lines))]
+        return lines + _legend(picture, width)[:below]
+
+
+def _legend(picture: Picture, width: int) -> list[Line]:
+    scale: Line = [*ramp()]
+    if width >= 40:
+        scale = [(f"−{number(picture.scale, 2)} ", "dim"), *ramp()[1:-1], (f" {number(picture.scale, 2)}", "dim")]
+    bars = picture.histogram
+    room = width - sum(len(text) for text, _ in scale) - 2
+    if bars and room >= 8:
+        scale += [("  ", "ink"), *_histogram(bars, min(room, 24))]
+    moved: Line = []
+    if picture.odd:
+        moved += [(f"✗ {picture.odd} not finite ", "bad")]
+    std = "std " + number(picture.std, 2)
+    moved += [(std, "dim")]
+    if picture.moved is not None:
+        words = " · moved {} from the start" if width >= 38 else " · moved {}"
+        moved += [(words.format(percent(picture.moved)), "dim")]
+    if picture.sampled < picture.of_weights and width >= 60:
+        moved += [(f" · from {count(picture.sampled)} of {count(picture.of_weights)} weights", "dim")]
+    return [fit(scale, width), fit(moved, width)]
+
+
+def _histogram(counts: list[int], width: int) -> Line:
+    top = max(counts) or 1
+    step = max(1, -(-len(counts) // width))
+    grouped = [sum(counts[place : place + step]) for place in range(0, len(counts), step)]
+    top = max(grouped) or 1
+    return [("".join(BLOCKS[min(7, int(7.999 * value / top))] if value else " " for value in grouped), "dim")]
+
+
+def next_mode(mode: str) -> str:
+    return MODES[(MODES.index(mode) + 1) % len(MODES)]

@@ -1,0 +1,119 @@
+"""Without a terminal: the program's output passed through unchanged, one line of ours per interval on standard error.
+
+Imports nothing of Textual: this is what runs in scripts and under nohup.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from types import FrameType
+
+from ..history.source import Source
+from ..run.directory import RunDirectory
+from .draw.numbers import brief, count, number, rate, speed
+
+FIRST_S, EVERY_S = 2.0, 10.0
+
+
+def follow(run: RunDirectory, lines: bool = True) -> int:
+    """Follows the run to its end and returns the program's exit status. Ctrl-C and SIGTERM go to the program."""
+    source = Source(run)
+    output = _PassThrough(run)
+
+    def pass_on(signal_number: int, frame: FrameType | None) -> None:
+        pid = run.about().get("pid")
+        if isinstance(pid, int) and run.alive():
+            try:
+                os.killpg(pid, signal_number)
+            except OSError:
+                pass
+
+    before = {number_: signal.signal(number_, pass_on) for number_ in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return _follow(source, output, lines)
+    except BrokenPipeError:  # whoever read our output is gone; the program goes on
+        return 0
+    finally:
+        for number_, handler in before.items():
+            signal.signal(number_, handler)
+
+
+def _follow(source: Source, output: _PassThrough, lines: bool) -> int:
+    due = time.monotonic() + FIRST_S
+    told = -1
+    while True:
+        source.poll()
+        output.pump()
+        if source.exit is not None:
+            output.pump()
+            if lines and source.state.step != told and source.state.tick is not None:
+                _say(line_of(source))
+            for warning in source.state.warnings[-3:]:
+                _say(f"backlit: {warning}")
+            if source.exit.error:
+                _say(f"backlit: {source.exit.error}")
+            elif lines and source.state.tick is None:
+                _say("backlit: no optimizer made an update, there was nothing to watch")
+            return source.exit.code
+        if source.alive is False:
+            _say("backlit: the program is gone and left no word of how it ended")
+            return 1
+        now = time.monotonic()
+        if lines and now >= due and source.state.step != told:
+            _say(line_of(source))
+            told, due = source.state.step, now + EVERY_S
+        time.sleep(0.05)
+
+
+def line_of(source: Source) -> str:
+    """step 880  epoch 3  loss 0.412  lr 0.01  |g| 0.55  1,204 steps/s"""
+    state, tick = source.state, source.state.tick
+    if tick is None:
+        return "backlit: waiting for the first step"
+    parts = [f"step {count(tick.step)}"]
+    if tick.epoch is not None:
+        parts.append(f"epoch {tick.epoch}")
+    parts.append(f"loss {number(tick.loss)}")
+    if len(state.validation):
+        parts.append(f"val {number(state.validation.last)}")
+    parts += [f"lr {rate(tick.rate)}", f"|g| {brief(tick.norm)}", f"{speed(tick.steps_per_s)} steps/s"]
+    return "  ".join(parts)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def no_terminal() -> str:
+    """Why the screen cannot be shown here, or "": the reason for falling back to plain lines."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    if not all(stream is not None and stream.isatty() for stream in streams):
+        return "not a terminal"
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        return "TERM is dumb"
+    return ""
+
+
+class _PassThrough:
+    """Copies output.log to standard output, byte by byte as it was written."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._path = run.output_file
+        self._offset = 0
+
+    def pump(self) -> None:
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._offset)
+                while content := file.read(1 << 20):
+                    self._offset += len(content)
+                    sys.stdout.buffer.write(content)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return
+        sys.stdout.flush()

@@ -1,0 +1,54 @@
+"""Two small dialogs: one that asks for a text, one that asks for a key."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+
+class Ask(ModalScreen[str]):
+    """Asks for a line of text; Esc answers with None."""
+
+    BINDINGS = [("escape", "dismiss(None)", "back")]
+
+    def __init__(self, name: str, question: str, example: str) -> None:
+        super().__init__()
+        self._title, self._question, self._example = name, question, example
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = self._title
+            yield Static(self._question, markup=False)
+            yield Input(placeholder=self._example)
+            yield Static("enter takes it · esc back", classes="dim", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)
+
+
+class Choose(ModalScreen[str]):
+    """Asks for one key of several; Esc answers with None."""
+
+    def __init__(self, name: str, question: str, choices: dict[str, str], other: str | None = None) -> None:
+        super().__init__()
+        self._title, self._question, self._choices, self._other = name, question, choices, other
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = self._title
+            yield Static(self._question, markup=False)
+            yield Static("")
+            for key, words in self._choices.items():
+                yield Static(f" {key}  {words}", markup=False)
+            yield Static("")
+            yield Static(self._other or "esc back", classes="dim", markup=False)
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        if event.key in self._choices:
+            self.dismiss(event.key)
+        elif event.key == "escape" or self._other is not None:
+            self.dismiss(None)
