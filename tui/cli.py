@@ -14,7 +14,6 @@ from . import __version__
 if TYPE_CHECKING:
     from .run.directory import RunDirectory
     from .view.scene import Card
-    from .view.show import Wishes
 
 DEFAULT_LESSON = "digits"
 
@@ -54,7 +53,9 @@ def fail(sentence: str, status: int = 2) -> NoReturn:
 
 @click.group(cls=_Group, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="backlit")
-@click.option("--runs", type=click.Path(file_okay=False, path_type=Path), help="Folder of run directories [BACKLIT_RUNS].")
+@click.option(
+    "--runs", type=click.Path(file_okay=False, path_type=Path), help="Folder of run directories [BACKLIT_RUNS]."
+)
 @click.pass_context
 def main(ctx: click.Context, runs: Path | None) -> None:
     """Lights up a PyTorch training run from inside a terminal, while it runs, and lets you steer it.
@@ -81,11 +82,15 @@ def _options(command: Any) -> Any:
     for option in reversed(
         [
             click.option("--detach", is_flag=True, help="Start it, print its run directory, and return."),
-            click.option("--plain", is_flag=True, help="No screen: the program's output, and a line of ours now and then."),
+            click.option(
+                "--plain", is_flag=True, help="No screen: the program's output, and a line of ours now and then."
+            ),
             click.option("--exit", "exits", is_flag=True, help="Leave when the program has ended."),
             click.option("--readonly", is_flag=True, help="Only look: no key changes the training."),
             click.option("--seed", type=int, help="Seed of the random generators."),
-            click.option("--speed", type=click.FloatRange(min=0), help="At most so many steps per second; 0: full speed."),
+            click.option(
+                "--speed", type=click.FloatRange(min=0), help="At most so many steps per second; 0: full speed."
+            ),
         ]
     ):
         command = option(command)
@@ -101,7 +106,7 @@ _REST = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 @click.option("--name", help="Name of the run [the script's name].")
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT | -- COMMAND] [ARGS]...")
 @click.pass_context
-def run(ctx: click.Context, module: str | None, name: str | None, rest: tuple[str, ...], **how: Any) -> None:
+def run(ctx: click.Context, /, module: str | None, name: str | None, rest: tuple[str, ...], **how: Any) -> None:
     """Watch and steer a PyTorch program that is not edited.
 
     \b
@@ -149,7 +154,7 @@ def _python() -> str:
 @click.argument("lesson", required=False)
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
 @click.pass_context
-def learn(ctx: click.Context, lesson: str | None, rest: tuple[str, ...], first: bool = False, **how: Any) -> None:
+def learn(ctx: click.Context, /, lesson: str | None, rest: tuple[str, ...], first: bool = False, **how: Any) -> None:
     """A lesson: without a name the list of them, with one that lesson and its own arguments."""
     from .view.cards import all_cards, card_of
 
@@ -160,7 +165,10 @@ def learn(ctx: click.Context, lesson: str | None, rest: tuple[str, ...], first: 
     how = {"detach": False, "plain": False, "exits": False, "readonly": False, "seed": None, "speed": None, **how}
     screen = not how["plain"] and not how["detach"] and not _no_terminal()
     if lesson is None:
-        lesson = _choose(cards) if screen else _list(cards)
+        if not screen:
+            _list(cards)
+            return
+        lesson = _choose(cards)
         if lesson is None:
             return
     card = card_of(lesson)
@@ -339,7 +347,7 @@ def _choose(cards: list[Card]) -> str | None:
 @click.option("--readonly", is_flag=True, help="Only look: no key changes the training.")
 @click.option("--plain", is_flag=True, help="No screen: a line now and then.")
 @click.pass_context
-def attach(ctx: click.Context, word: str, **how: Any) -> None:
+def attach(ctx: click.Context, /, word: str, **how: Any) -> None:
     """Show a run again, live or finished: the newest, or the one that RUN names (a piece of its name, or a path)."""
     from .run.directory import RunDirectory
 
@@ -355,7 +363,3 @@ def ls(ctx: click.Context) -> None:
 
     for line in listing(ctx.obj):
         click.echo(line)
-
-
-if TYPE_CHECKING:
-    _: type[Wishes]

@@ -259,7 +259,7 @@ def test_group_stopped_and_continued_then_quit(tmp_path: Path) -> None:
         app.shows()
         for _ in range(3):
             os.killpg(app.terminal.process.pid, signal.SIGSTOP)
-            wait_for(lambda: app.child.status() == psutil.STATUS_STOPPED)
+            wait_for(lambda: app.guard.status() == app.child.status() == psutil.STATUS_STOPPED)
             os.killpg(app.terminal.process.pid, signal.SIGCONT)
             app.moves_on()
         app.terminal.keys("q")
@@ -315,7 +315,7 @@ def test_suspended_and_continued_by_a_shell(in_shell: Tiny) -> None:
         if number % 2:
             app.terminal.type("bg\r")
             usable(app, 100 + number)
-            wait_for(lambda: app.child.status() == psutil.STATUS_STOPPED)
+            wait_for(lambda: app.guard.status() == app.child.status() == psutil.STATUS_STOPPED)
         app.terminal.type("fg\r")
         app.shows("tick")
         app.moves_on()

@@ -55,7 +55,7 @@ class Source:
             return "lost"
         if self.state.held:
             return "paused"
-        return "running" if self.state.tick is not None else "starting"
+        return "running" if self.state.start is not None else "starting"
 
     @property
     def over(self) -> bool:

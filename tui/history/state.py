@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional, Union
 
 from ..run.events import (
@@ -30,7 +30,7 @@ class Layer:
     """A module that owns parameters, as one row: its tensors belong together."""
 
     name: str
-    """The path in the model, or the tensor's own name where there is no module."""
+    """The path in the model without what all layers' paths share; the tensor's own name where there is no module."""
     kind: str
     detail: str
     tensors: tuple[int, ...]
@@ -274,12 +274,25 @@ def layers_of(model: Model) -> list[Layer]:
         if own:
             claimed.update(own)
             found.append(_layer(model, module, own))
+    shared = _shared_prefix([layer.name for layer in found])
+    found = [replace(layer, name=layer.name[len(shared) :]) for layer in found]
     for place, tensor in enumerate(model.tensors):
         if place not in claimed:
             size = math.prod(tensor.shape)
             shape = "×".join(map(str, tensor.shape))
             found.append(Layer(tensor.name, "", shape, (place,), place, size, tensor.trainable))
     return found
+
+
+def _shared_prefix(names: list[str]) -> str:
+    """The path that all names begin with, up to a dot: it tells none of them apart."""
+    if len(names) < 2:
+        return ""
+    parts = [name.split(".") for name in names]
+    length = 0
+    while all(len(part) > length + 1 and part[length] == parts[0][length] for part in parts):
+        length += 1
+    return "".join(part + "." for part in parts[0][:length])
 
 
 def _layer(model: Model, module: ModuleInfo, own: tuple[int, ...]) -> Layer:

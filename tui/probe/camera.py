@@ -132,14 +132,14 @@ def grid_of(units: int, height: int, width: int, rows: int, columns: int) -> tup
     """How pictures of units are laid out in a panel: (weights along a cell's edge, units in a row, rows of units).
 
     Between units there is one cell, between rows of units two (a text row is two cells high). The smallest pooling that
-    shows six units, or all of them, is taken.
+    shows three units, or all of them, is taken.
     """
     edge = 1
     while True:
         high, wide = -(-height // edge), -(-width // edge)
         across = max(0, (columns + 1) // (wide + 1))
         down = max(0, (rows + 2) // (high + high % 2 + 2))
-        if across * down >= min(units, 6) or (high <= 2 and wide <= 2):
+        if across * down >= min(units, 3) or (high <= 2 and wide <= 2):
             return edge, max(1, across), max(1, down)
         edge += 1
 

@@ -93,8 +93,14 @@ class Gate:
 
     @property
     def single(self) -> bool:
-        """Is a person looking at single steps?"""
-        return self.held or self.by_phase or self.to_go is not None or (self.speed is not None and self.speed <= 25)
+        """Is a person looking at every single step? Then everything is measured at each."""
+        few = self.to_go is not None and self.to_go <= 3
+        return self.held or self.by_phase or few or (self.speed is not None and self.speed <= 2)
+
+    @property
+    def unhurried(self) -> bool:
+        """Are steps so slow that a tick for each of them is not too much?"""
+        return self.single or (self.speed is not None and self.speed <= 25)
 
     # ── where training passes ──
 

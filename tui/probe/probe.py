@@ -319,7 +319,7 @@ class Probe:
         self._summary.collect()
         now = time.perf_counter()
         single = self._gate.single
-        norms_due = single or self._norm_pace.due(now)
+        norms_due = self._gate.unhurried or self._norm_pace.due(now)
         ratio_due = single or self._ratio_pace.due(now)
         photo_due = self._looking and (single or self._photo_pace.due(now))
         if not (norms_due or ratio_due or photo_due or self._exposure is not None):
@@ -364,7 +364,7 @@ class Probe:
             self._change = None
             self._summary.read_ratios(change, places, self._tree)
         now = time.perf_counter()
-        if first and (self._gate.single or self._tick_pace.due(now)):
+        if first and (self._gate.unhurried or self._tick_pace.due(now)):
             self._make_tick(now)
             self._tick_pace.done(now, time.perf_counter() - now)
 
@@ -374,7 +374,7 @@ class Probe:
         if desk is None or (always and not self._summary.unrecorded):
             return
         gate = self._gate
-        self._cost.waited(gate.held_s + gate.slowed_s)
+        self._cost.waited(gate.held_s)
         self._tick = self._summary.tick(
             self._now(), now, gate.held_s, gate.single, self._dial, self._cost.update(now)
         )

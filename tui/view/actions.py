@@ -26,6 +26,8 @@ class Action:
     valid: Callable[[Scene], bool] = lambda scene: True
     footer: int = 0
     """Place in the footer, 1 first; 0 is not shown there."""
+    together: tuple[str, str] = ("", "")
+    """Keys and label in the footer where one entry stands for two actions."""
 
     def label_for(self, scene: Scene) -> str:
         """The label as it reads now."""
@@ -51,28 +53,73 @@ def _over(scene: Scene) -> bool:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("pause", ("space",), "space", "pause", "Pause training before the next update, or let it go on.", True, _live, 1),
+    Action(
+        "pause", ("space",), "space", "pause", "Pause training before the next update, or let it go on.", True, _live, 1
+    ),
     Action("step", ("n",), "n", "one batch", "Run exactly one batch, then pause.", True, _live, 2),
     Action("steps", ("N",), "N", "batches…", "Run a number of batches that you type, then pause.", True, _live),
-    Action("phase", ("p", "full_stop"), "p", "phase", "Run to the end of the next phase of a batch; pauses first.", True, _live, 3),
-    Action("rate_up", ("plus", "equals_sign"), "+", "rate up", "Learning rate one rung up: ×0.1 … ×0.5 ×1 ×2 ×5 ×10.", True, _live, 4),
-    Action("rate_down", ("minus",), "−", "rate down", "Learning rate one rung down.", True, _live, 5),
+    Action(
+        "phase",
+        ("p", "full_stop"),
+        "p",
+        "phase",
+        "Run to the end of the next phase of a batch; pauses first.",
+        True,
+        _live,
+        3,
+    ),
+    Action(
+        "rate_up",
+        ("plus", "equals_sign"),
+        "+",
+        "rate up",
+        "Learning rate one rung up: ×0.1 … ×0.5 ×1 ×2 ×5 ×10.",
+        True,
+        _live,
+        4,
+        ("+ −", "rate"),
+    ),
+    Action("rate_down", ("minus",), "−", "rate down", "Learning rate one rung down.", True, _live),
     Action("rate", ("r",), "r", "rate…", "Set the learning rate: a value, a factor, or release.", True, _live),
-    Action("slower", ("less_than_sign",), "<", "slower", "Slow training down.", True, _live, 8),
-    Action("faster", ("greater_than_sign",), ">", "faster", "Let training run faster.", True, _live, 9),
+    Action("slower", ("less_than_sign",), "<", "slower", "Slow training down.", True, _live, 8, ("< >", "speed")),
+    Action("faster", ("greater_than_sign",), ">", "faster", "Let training run faster.", True, _live),
     Action("full_speed", ("f",), "f", "full speed", "Let training run as fast as it can.", True, _live),
-    Action("mode", ("m",), "m", "weight mode", "Weights: the weight, its change since the start, or its gradient.", False, _always, 10),
+    Action(
+        "mode",
+        ("m",),
+        "m",
+        "weight mode",
+        "Weights: the weight, its change since the start, or its gradient.",
+        False,
+        _always,
+        10,
+    ),
     Action("log_axis", ("y",), "y", "log axis", "Loss on a logarithmic axis, and back.", False, _always),
-    Action("range", ("a",), "a", "range", "Gradient norms: the range of recent values, or of all time.", False, _always),
+    Action(
+        "range", ("a",), "a", "range", "Gradient norms: the range of recent values, or of all time.", False, _always
+    ),
     Action("filter", ("slash",), "/", "filter…", "Show only layers and log lines that contain a text.", False, _always),
-    Action("next", ("tab",), "tab", "panel", "Focus on the next panel; shift+tab on the one before.", False, _always, 6),
+    Action(
+        "next", ("tab",), "tab", "panel", "Focus on the next panel; shift+tab on the one before.", False, _always, 6
+    ),
     Action("previous", ("shift+tab",), "shift+tab", "panel before", "Focus on the panel before.", False, _always),
-    Action("zoom", ("enter",), "enter", "zoom", "The panel in focus alone, with more in it.", False, lambda s: not s.zoomed, 7),
+    Action(
+        "zoom",
+        ("enter",),
+        "enter",
+        "zoom",
+        "The panel in focus alone, with more in it.",
+        False,
+        lambda s: not s.zoomed,
+        7,
+    ),
     Action("out", ("escape", "backspace"), "esc", "back", "Out of the zoom.", False, lambda s: bool(s.zoomed), 7),
     Action("lessons", ("l",), "l", "lessons", "The lessons: choose one and start it.", False, _always, 11),
     Action("help", ("question_mark",), "?", "help", "The keys, and what the panel in focus shows.", False, _always, 12),
     Action("palette", ("colon", "ctrl+p"), ":", "commands", "Every action by name.", False, _always),
-    Action("leave", ("q", "ctrl+c", "ctrl+q"), "q", "leave", "Leave: detach, stop or kill the program.", False, _always, 13),
+    Action(
+        "leave", ("q", "ctrl+c", "ctrl+q"), "q", "leave", "Leave: detach, stop or kill the program.", False, _always, 13
+    ),
 )
 
 MOVES = (

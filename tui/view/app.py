@@ -76,7 +76,7 @@ class BacklitApp(App[int]):
         self.lesson: bool = how.pop("lesson", False)
         super().__init__(**how)
         self.scene = scene
-        self.palette = Palette(_color_system(self))
+        self.palette = Palette(color_system(self))
         self.desk = ViewerDesk(scene.source.run)
         self.controls = Controls(self)
         self.detached = False
@@ -84,6 +84,7 @@ class BacklitApp(App[int]):
         self._began = time.monotonic()
         self._hurry_until = 0.0
         self._last_poll = 0.0
+        self._steady_due = 0.0
         self._seen: tuple[object, ...] = ()
         theme = textual_theme(self.palette)
         self.register_theme(theme)
@@ -127,15 +128,22 @@ class BacklitApp(App[int]):
         if getattr(self._driver, "backlog", 0) > 1:
             scene.skipped_frames += 1
             return
-        seen = (scene.status, scene.state.phase, scene.state.step if scene.paused else -1, len(scene.pending))
+        seen: tuple[object, ...] = (
+            scene.status,
+            scene.state.phase,
+            scene.state.step if scene.paused else -1,
+            len(scene.pending),
+        )
         seen = (*seen, len(scene.state.layers), scene.state.live.picture if scene.paused and scene.state.live else None)
         force = seen != self._seen
-        if len(scene.state.layers) != (self._seen[4] if self._seen else 0):
+        if seen[4:5] != self._seen[4:5]:
             self.rearrange()
         self._seen = seen
         self._tell(now, force)
 
     def _tell(self, now: float, force: bool = False) -> None:
+        if force or now >= self._steady_due or self.scene.steady is None:
+            self.scene.steady, self._steady_due = self.scene.tick, now + 0.25
         for panel in self._panels.values():
             panel.tell(now, force and panel.id != "explain")
 
@@ -201,9 +209,7 @@ class BacklitApp(App[int]):
         tabs = TABS[self.scene.size]
         if name not in tabs or self.scene.zoomed or front(self.scene.size, self.scene.tab) != name:
             return ""
-        return " │ ".join(
-            f"▸{self._panels[tab].NAME}" if tab == name else self._panels[tab].NAME for tab in tabs
-        )
+        return " │ ".join(f"▸{self._panels[tab].NAME}" if tab == name else self._panels[tab].NAME for tab in tabs)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Panel) and event.widget.id in PANELS:
@@ -256,7 +262,9 @@ class BacklitApp(App[int]):
             self.controls.go_on()
 
         words = f"{card.question}\n\n{' '.join(card.before.split())}" if card.before else card.question
-        self.push_screen(Choose(card.title, words, card.choices, other="any other key goes on without an answer"), answered)
+        self.push_screen(
+            Choose(card.title, words, card.choices, other="any other key goes on without an answer"), answered
+        )
 
     def open_lessons(self) -> None:
         def chosen(lesson: str | None) -> None:
@@ -290,7 +298,7 @@ class BacklitApp(App[int]):
         return self.lesson and time.monotonic() - self._began < 60.0
 
 
-def _color_system(app: App[int]) -> str:
+def color_system(app: App[Any]) -> str:
     """truecolor, 256, 16 or none, as the terminal and the environment say."""
     if os.environ.get("NO_COLOR"):
         return "none"

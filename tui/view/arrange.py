@@ -1,4 +1,4 @@
-"""Where every panel stands at a size of the terminal: a pure function, because tabs and compact screens share places."""
+"""Where every panel stands at a size of the terminal: a pure function, for tabs and compact screens share places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson cards: Markdown files with a small header, found by listing the folder. The text is data; no lesson is imported."""
+"""Lesson cards: Markdown files with a small header, found by listing the folder. No lesson is imported."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from textual.app import App
 
-from .app import _color_system
+from .app import color_system
 from .driver import Driver
 from .scene import Card
 from .screens.lessons import Lessons
@@ -20,7 +20,7 @@ class _Choose(App[str]):
     def __init__(self, cards: list[Card], **how: Any) -> None:
         super().__init__(**how)
         self._cards = cards
-        theme = textual_theme(Palette(_color_system(self)))
+        theme = textual_theme(Palette(color_system(self)))
         self.register_theme(theme)
         self.theme = theme.name
 

@@ -317,7 +317,8 @@ class _Output(threading.Thread):
 
     def _put(self, data: bytes) -> None:
         rest = memoryview(data)
-        while rest:
+        # Not taken: the guard has given the terminal to the shell, while this process was stopped in mid-frame.
+        while rest and terminal.is_taken():
             try:
                 written = os.write(self._fileno, rest[:_CHUNK])
             except BlockingIOError:  # another program made it non-blocking for all

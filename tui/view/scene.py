@@ -1,4 +1,4 @@
-"""What the viewer itself knows: which run, what is in focus, what was asked and not yet answered. No widget, no file."""
+"""What the viewer itself knows: which run, what is in focus, what was asked and not answered. No widget, no file."""
 
 from __future__ import annotations
 
@@ -75,8 +75,16 @@ class Scene:
     away: str = ""
     """What happened while nobody looked."""
     skipped_frames: int = 0
+    steady: Optional[Tick] = None
+    """The tick whose loss is shown: renewed four times a second, so that every panel shows the same number."""
 
     # ── the run ──
+
+    @property
+    def loss(self) -> Optional[float]:
+        """The newest loss, as all panels show it."""
+        tick = self.steady or self.state.tick
+        return tick.loss if tick is not None else None
 
     @property
     def state(self) -> RunState:

@@ -1,13 +1,13 @@
 """Every colour, by what it means, once. Style names are `meaning`, `meaning.bold`, `meaning.reverse`; `w3/12` is a
-half-block cell of two weight levels (upper/lower). No meaning is carried by colour alone: a sign or a word stands beside.
+half-block cell of two weight levels (upper/lower). No meaning is carried by colour alone: a sign or a word stands by.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+from rich._palettes import EIGHT_BIT_PALETTE, STANDARD_PALETTE  # what Rich rounds to; there is no public name
 from rich.color import Color, ColorSystem
-from rich.palette import Palette as RichPalette
 from rich.style import Style
 from textual.theme import Theme
 
@@ -27,10 +27,10 @@ MEANINGS: dict[str, tuple[str, int, int]] = {
 }
 ALIASES = {"axis": "line", "label": "dim", "": "ink"}
 
-RAMP = (
-    "#001e51 #002965 #00347a #174382 #2e5186 #445f89 #5a6d8a #717a87 "
-    "#8e8678 #a59372 #bb9f6d #d1ac69 #e6b964 #fcc75f #feda97 #ffeccb"
-).split()
+RAMP = [
+    *("#001e51", "#002965", "#00347a", "#174382", "#2e5186", "#445f89", "#5a6d8a", "#717a87"),
+    *("#8e8678", "#a59372", "#bb9f6d", "#d1ac69", "#e6b964", "#fcc75f", "#feda97", "#ffeccb"),
+]
 RAMP_256 = [17, 18, 18, 24, 24, 60, 60, 243, 102, 137, 144, 179, 179, 221, 222, 230]
 RAMP_16 = [4] * 4 + [8] * 4 + [7] * 4 + [11] * 4
 
@@ -44,16 +44,13 @@ def rgb_for(index: int, system: str) -> str:
     Colours pass through RGB on their way to the terminal, and the way down rounds; for most entries their own RGB comes
     back to them, some greys need a shade more.
     """
-    from rich.palette import Palette  # noqa: F401  (the type below)
-    from rich._palettes import EIGHT_BIT_PALETTE, STANDARD_PALETTE
-
-    palette: RichPalette = EIGHT_BIT_PALETTE if system == "256" else STANDARD_PALETTE
+    palette = EIGHT_BIT_PALETTE if system == "256" else STANDARD_PALETTE
     target = ColorSystem.EIGHT_BIT if system == "256" else ColorSystem.STANDARD
     red, green, blue = palette[index]
     for shift in (0, 1, 2, 3, -1, -2, -3, 4, -4):
-        candidate = tuple(max(0, min(255, part + shift)) for part in (red, green, blue))
+        candidate = [max(0, min(255, part + shift)) for part in (red, green, blue)]
         if Color.from_rgb(*candidate).downgrade(target).number == index:
-            return "#{:02x}{:02x}{:02x}".format(*candidate)
+            return "#" + "".join(f"{part:02x}" for part in candidate)
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 

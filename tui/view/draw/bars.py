@@ -41,7 +41,7 @@ def _label(exponent: int) -> str:
 
 
 def log_bar(value: Optional[float], width: int, low: int, high: int, style: str) -> Line:
-    """A bar from the lowest decade to the value, in half cells. Below the axis: an arrow; not finite: ✗ in full width."""
+    """A bar from the lowest decade to the value, in half cells. Below the axis: an arrow; not finite: a row of ✗."""
     if value is None or width <= 0:
         return [(" " * max(0, width), style)]
     if not math.isfinite(value):

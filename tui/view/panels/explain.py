@@ -17,7 +17,8 @@ PHASE_WORDS = {
     "start": "Everything is ready. The first batch has not run yet.",
     "forward": "Forward: the batch went through the layers, first to last, and the last one put out its guess.",
     "loss": "Loss: the guess was compared with the truth, and one number says how wrong it was.",
-    "backward": "Backward: every weight now has a gradient, which way and how strongly the loss changes with it. No weight has moved yet.",
+    "backward": "Backward: every weight now has a gradient: which way and how strongly the loss changes with it. "
+    "No weight has moved yet.",
     "update": "Update: the optimizer moved every weight a small step against its gradient.",
     "zero_grad": "Zero-grad: the gradients were cleared, so that they do not add up with those of the next batch.",
 }
@@ -26,7 +27,7 @@ PHASE_WORDS = {
 class Explain(Panel):
     NAME = "Explain"
     PERIOD_S = 3.0
-    SHOWS = "What the run is doing now, in words. Every number in it was measured in this run; a sentence stays three seconds."
+    SHOWS = "What the run does now, in words. Every number was measured in this run; a sentence stays three seconds."
     HEALTHY = "Updates go on and the loss falls."
     TROUBLE = "It says so when the loss rises far above its start, or is no number any more."
 
@@ -37,7 +38,12 @@ class Explain(Panel):
     def tell(self, now: float, force: bool = False) -> None:
         """A change of state is told at once; numbers alone wait."""
         scene = self.backlit.scene
-        about = (scene.status, scene.state.phase if scene.paused or scene.opening else "", scene.guess, scene.away)
+        about: tuple[object, ...] = (
+            scene.status,
+            scene.state.phase if scene.paused or scene.opening else "",
+            scene.guess,
+            scene.away,
+        )
         about = (*about, scene.state.step if scene.paused else 0, scene.state.factor)
         if scene.status == "starting":
             about = (*about, scene.source.output.last())
@@ -88,8 +94,7 @@ def _starting(scene: Scene) -> list[Paragraph]:
 
 
 def _loss_now(scene: Scene) -> Paragraph:
-    tick = scene.tick
-    loss = tick.loss if tick is not None else None
+    loss = scene.loss
     words: Paragraph = [("The loss is ", "ink"), (number(loss), _style(loss)), (".", "ink")]
     model = scene.state.model
     if loss is not None and model is not None and model.loss == "cross-entropy" and 0 <= loss < 50:
@@ -149,7 +154,9 @@ def _running(scene: Scene) -> list[Paragraph]:
     per_s = tick.steps_per_s or 0.0
     out: list[Paragraph] = []
     if 0 < per_s <= 2:
-        out.append([(f"Step {count(tick.step)} took {duration(1 / per_s) if per_s < 0.1 else f'{1 / per_s:.1f} s'}. ", "ink")])
+        out.append(
+            [(f"Step {count(tick.step)} took {duration(1 / per_s) if per_s < 0.1 else f'{1 / per_s:.1f} s'}. ", "ink")]
+        )
         out.append(_loss_now(scene))
     else:
         out.append(_lately(scene))
@@ -208,7 +215,9 @@ def _trouble(scene: Scene, tick: Tick) -> list[Paragraph]:
         since = next((step for step, value in scene.state.train.recent if not math.isfinite(value)), None)
         words = f"The loss is {number(loss)}"
         words += f", first seen at step {count(since)}. " if since is not None else ". "
-        out: list[Paragraph] = [[("✗ ", "bad"), (words, "ink"), ("Weights made of it stay so: this run will not recover.", "ink")]]
+        out: list[Paragraph] = [
+            [("✗ ", "bad"), (words, "ink"), ("Weights made of it stay so: this run will not recover.", "ink")]
+        ]
     else:
         first = scene.state.first_loss
         out = [[("▲ ", "warning"), (f"Diverging: the loss is {number(loss)}, it began at {number(first)}.", "ink")]]
@@ -258,7 +267,11 @@ def _reveal(scene: Scene) -> list[Paragraph]:
     out: list[Paragraph] = [[(f"You said {scene.guess}: {card.choices.get(scene.guess, '')} — {held}.", "you")]]
     if reached is not None:
         show = percent(reached, 1) if card.metric.endswith("accuracy") else number(reached)
-        span = f"{percent(low, 1)} to {percent(high, 1)}" if card.metric.endswith("accuracy") else f"{number(low)} to {number(high)}"
+        span = (
+            f"{percent(low, 1)} to {percent(high, 1)}"
+            if card.metric.endswith("accuracy")
+            else f"{number(low)} to {number(high)}"
+        )
         out.append([(f"This run reached {show}; runs of this lesson with its own settings reach {span}.", "ink")])
     if card.reveal:
         out.append([(" ".join(card.reveal.split()), "ink")])

@@ -21,7 +21,8 @@ class Footer(Panel, can_focus=False):
         for action in actions:
             if action in last:
                 continue
-            part: Line = [("  " if line else "", "ink"), (action.shown, "ink.bold"), (" " + action.label_for(scene), "dim")]
+            keys, label = action.together if action.together[0] else (action.shown, action.label_for(scene))
+            part: Line = [("  " if line else "", "ink"), (keys, "ink.bold"), (" " + label, "dim")]
             if width_of(line) + width_of(part) + width_of(tail) > width:
                 continue
             line += part

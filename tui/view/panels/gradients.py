@@ -13,7 +13,7 @@ from ..scene import Scene
 from .panel import Panel
 
 SPIKE = 10.0
-"""A norm above this many times its own recent median is marked. Healthy runs reach 1.8 to 7.2 at the 99th percentile."""
+"""A norm above this many times its own recent median is marked. Healthy runs reach 1.8 to 7.2 (99 %)."""
 
 
 class Gradients(Panel):
@@ -21,8 +21,8 @@ class Gradients(Panel):
     PERIOD_S = 0.25
     SHOWS = (
         "For every layer the length (L2 norm) of the gradient of its parameters: how strongly the last batch asks them "
-        "to change. The axis is logarithmic: each labelled step is ten times the one before. upd/w is the measured size "
-        "of the last update against the size of the weights. a switches between the range of recent values and of all time."
+        "to change. The axis is logarithmic: each labelled step is ten times the one before. upd/w is the size of the "
+        "last measured update against the size of the weights. a switches between recent values and all time."
     )
     HEALTHY = "Layers within a factor of ten of each other; upd/w between 1e-3 and 1e-1 in small networks."
     TROUBLE = (
@@ -126,7 +126,9 @@ def _trend(health: Health, width: int) -> Line:
         return []
     step = max(1, len(recent) / width)
     values = [recent[min(len(recent) - 1, int(place * step))] for place in range(min(width, len(recent)))]
-    logs = [math.log10(value) if value > 0 and math.isfinite(value) else (value if value > 0 else None) for value in values]
+    logs = [
+        math.log10(value) if value > 0 and math.isfinite(value) else (value if value > 0 else None) for value in values
+    ]
     finite = [value for value in logs if value is not None and math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=1.0)
     if high - low < 0.5:

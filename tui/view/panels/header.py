@@ -69,10 +69,12 @@ def _first(scene: Scene, width: int) -> Line:
 
 
 def _second(scene: Scene, width: int) -> Line:
-    tick, state = scene.tick, scene.state
+    state = scene.state
     parts: list[Line] = []
-    loss = tick.loss if tick is not None else None
-    parts.append([("loss ", "dim"), (number(loss), "bad" if loss is not None and not math.isfinite(loss) else "train.bold")])
+    loss = scene.loss
+    parts.append(
+        [("loss ", "dim"), (number(loss), "bad" if loss is not None and not math.isfinite(loss) else "train.bold")]
+    )
     if len(state.validation):
         last = state.validation.last
         odd = last is not None and not math.isfinite(last)

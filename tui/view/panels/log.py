@@ -10,7 +10,7 @@ from .panel import Panel
 class Log(Panel):
     NAME = "Log"
     PERIOD_S = 0.25
-    SHOWS = "The last lines that the program printed, its errors included. ↑ ↓ PgUp PgDn scroll; / shows only lines with a text."
+    SHOWS = "The last lines that the program printed, errors included. ↑ ↓ PgUp PgDn scroll; / filters."
     HEALTHY = "Whatever your program prints. All of it is in output.log in the run's directory."
     TROUBLE = "A traceback at the end; a line with ▲ is the probe's, about something it could not watch."
 
@@ -24,7 +24,9 @@ class Log(Panel):
         return True
 
     def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
-        lines: list[Line] = [[(line, "ink")] for line in scene.source.output.lines if scene.filter.lower() in line.lower()]
+        lines: list[Line] = [
+            [(line, "ink")] for line in scene.source.output.lines if scene.filter.lower() in line.lower()
+        ]
         lines += [[("▲ ", "warning"), (text, "ink")] for text in scene.state.warnings[-5:]]
         if not lines:
             words = "Nothing printed yet." if not scene.source.output.lines else f"No line contains {scene.filter!r}."

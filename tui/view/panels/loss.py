@@ -20,7 +20,7 @@ class Loss(Panel):
     PERIOD_S = 0.25
     CHART_PERIOD_S = 1.0
     SHOWS = (
-        "How wrong the network is. The sparklines have one axis of steps for both; in the chart the raw training loss is "
+        "How wrong the network is. The sparklines share one axis of steps; in the chart the raw training loss is "
         "dim, the bright curve is its moving average, ● are evaluations on validation data, ▼ marks where you changed "
         "something. y makes the axis logarithmic."
     )
@@ -49,9 +49,9 @@ class Loss(Panel):
         state = scene.state
         if not len(state.train):
             if len(state.validation):
-                return _sparklines(state, width)
+                return _sparklines(scene, width)
             return [[("No loss was seen." if scene.source.over else "It comes with the first step.", "dim")]]
-        lines = _sparklines(state, width)
+        lines = _sparklines(scene, width)
         room = height - len(lines)
         if room >= 5 and width >= 24:
             lines += self._cached_chart(scene, width, room)
@@ -60,7 +60,15 @@ class Loss(Panel):
     def _cached_chart(self, scene: Scene, width: int, height: int) -> list[Line]:
         """The chart costs most of all panels: anew once a second, or when what it shows is another thing."""
         state = scene.state
-        key = (width, height, scene.log_y, len(state.marks), len(state.validation), scene.status, scene.source.catching_up)
+        key: tuple[object, ...] = (
+            width,
+            height,
+            scene.log_y,
+            len(state.marks),
+            len(state.validation),
+            scene.status,
+            scene.source.catching_up,
+        )
         if scene.paused:
             key = (*key, state.step)
         now = time.monotonic()
@@ -70,8 +78,9 @@ class Loss(Panel):
         return self._chart
 
 
-def _sparklines(state: RunState, width: int) -> list[Line]:
+def _sparklines(scene: Scene, width: int) -> list[Line]:
     """One line each for train and validation, on the same steps and the same scale."""
+    state = scene.state
     last = max(state.step, 1)
     room = max(4, width - 13)
     train = [(bucket_.last, _shown(bucket_.mean, bucket_.odd)) for bucket_ in state.train.buckets]
@@ -80,7 +89,7 @@ def _sparklines(state: RunState, width: int) -> list[Line]:
     low, high = _robust(finite)
     lines = []
     for name, style, values, newest in (
-        ("train", "train", train, state.tick.loss if state.tick is not None else None),
+        ("train", "train", train, scene.loss),
         ("val", "validation", validation, state.validation.last),
     ):
         if name == "val" and not values:

@@ -71,7 +71,9 @@ class Network(Panel):
         "Modules of the same build in a row are folded into one line with ×."
     )
     HEALTHY = "ReLU layers are 30 to 70 % on."
-    TROUBLE = "A layer that is 0 % on passes nothing on and learns nothing; 100 % on is no longer an activation function."
+    TROUBLE = (
+        "A layer that is 0 % on passes nothing on and learns nothing; 100 % on is no longer an activation function."
+    )
 
     def __init__(self, ident: str) -> None:
         super().__init__(ident)
@@ -127,8 +129,8 @@ def _tree_lines(scene: Scene, root: Node | None, model: Model, width: int, roomy
             lines.append(_node_line(root, shown, 0, width, scene))
         for child in root.children:
             _walk(child, shown, 0, width, scene, lines)
-    loss = scene.tick.loss if scene.tick is not None else None
-    lines.append([(shorten(model.loss or "loss", width - 12) + " ", "ink"), ("loss ", "dim"), (number(loss), "train")])
+    loss = scene.loss
+    lines.append([(shorten(model.loss or "loss", width - 11) + " ", "ink"), ("loss ", "dim"), (number(loss), "train")])
     return lines
 
 

@@ -17,7 +17,7 @@ class Weights(Panel):
     NAME = "Weights"
     PERIOD_S = 1.0
     SHOWS = (
-        "One tensor as colours: dark blue is the most negative, pale yellow the most positive weight. m shows the change "
+        "One tensor as colours: dark blue is the most negative, pale yellow the most positive. m shows the change "
         "since training began (strokes appear at once), the weights themselves, or their gradient; ↑ ↓ choose the "
         "layer. Image-shaped layers and kernels show one picture a unit. A cell that stands for several weights shows "
         "the one of largest magnitude, and the border says how many. Below: the scale, a histogram, the standard "
@@ -74,9 +74,8 @@ class Weights(Panel):
                 return wrap([("No weights were photographed in this run.", "dim")], width)
             return wrap([("The weights appear with the first step that is watched.", "dim")], width)
         wanted = scene.tensor()
-        if picture.mode != scene.mode or (wanted >= 0 and picture.tensor != wanted):
-            if scene.source.over:
-                return wrap([("Only the tensor photographed last is kept after the end of a run.", "dim")], width)
+        if scene.source.over and (picture.mode != scene.mode or (wanted >= 0 and picture.tensor != wanted)):
+            return wrap([("Only the tensor photographed last is kept after the end of a run.", "dim")], width)
         if picture.absent:
             return wrap([(picture.absent[0].upper() + picture.absent[1:] + ".", "dim")], width)
         lines = units(picture.cells, picture.units, picture.height, picture.width, width)[: height - below]
@@ -86,8 +85,9 @@ class Weights(Panel):
 
 def _legend(picture: Picture, width: int) -> list[Line]:
     scale: Line = [*ramp()]
+    reach = number(picture.scale, 2) if picture.scale > 1e-29 else "0"
     if width >= 40:
-        scale = [(f"−{number(picture.scale, 2)} ", "dim"), *ramp()[1:-1], (f" {number(picture.scale, 2)}", "dim")]
+        scale = [(f"−{reach} ", "dim"), *ramp()[1:-1], (f" {reach}", "dim")]
     bars = picture.histogram
     room = width - sum(len(text) for text, _ in scale) - 2
     if bars and room >= 8:

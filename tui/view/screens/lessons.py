@@ -19,7 +19,7 @@ class Lessons(ModalScreen[str]):
 
     def __init__(self, cards: list[Card], running: str = "") -> None:
         super().__init__()
-        self._cards, self._running = cards, running
+        self._cards, self._program = cards, running
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide-dialog") as box:
@@ -30,8 +30,8 @@ class Lessons(ModalScreen[str]):
             ]
             yield OptionList(*options)
             words = "enter starts · esc back"
-            if self._running:
-                words += f" · {self._running} then goes on by itself; backlit attach shows it again"
+            if self._program:
+                words += f" · {self._program} then goes on by itself; backlit attach shows it again"
             yield Static(words, classes="dim", markup=False)
 
     def on_mount(self) -> None:
