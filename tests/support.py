@@ -140,13 +140,13 @@ class Program:
 
     def end(self) -> None:
         """Makes sure that it is gone."""
-        pid = self.run.about().get("pid")
-        if self.run.exit() is None and isinstance(pid, int):
+        if self.run.alive():
+            launch.wait_until_started(self.run)
             try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
+                os.kill(self.run.about()["pid"], signal.SIGKILL)
+            except (ProcessLookupError, KeyError):
                 pass
-            until(lambda: self.run.exit() is not None or not self.run.path.exists())
+            until(lambda: not self.run.alive())
 
 
 QUIET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}

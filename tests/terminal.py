@@ -1,6 +1,6 @@
 """A real pseudo-terminal for tests: runs a command in it, shows its screen, and knows what it left behind.
 
-    with Terminal([sys.executable, "-m", "tui"]) as terminal:
+    with Terminal([*PLAIN_SHELL, sys.executable, "-m", "tui"]) as terminal:
         terminal.until(lambda screen: "epoch" in screen)
         terminal.keys("space")
         assert terminal.wait_exit() == 0
@@ -29,8 +29,10 @@ from typing import Any, Optional
 import pyte
 
 # To be put in front of a command: a shell without job control, as in scripts, and one under which SIGHUP is ignored.
-PLAIN_SHELL = ("sh", "-c", '"$@"; exit $?', "sh")
-NOHUP_SHELL = ("sh", "-c", 'trap "" HUP; "$@"; exit $?', "sh")
+# They stay until all output has been read: what is unread when the leader of the session ends, the kernel throws away.
+_STAY = '"$@"; status=$?; printf "\\033]777;\\007"; read answer; exit $status'
+PLAIN_SHELL = ("sh", "-c", _STAY, "sh")
+NOHUP_SHELL = ("sh", "-c", f"trap '' HUP; {_STAY}", "sh")
 JOB_SHELL = ("bash", "--norc", "--noprofile", "-i")  # a whole command: an interactive shell with jobs
 
 KEYS = {
@@ -68,7 +70,7 @@ class Terminal:
     """A command in a pseudo-terminal of its own.
 
     Args:
-        command: what to run; put PLAIN_SHELL or NOHUP_SHELL in front for a shell in between.
+        command: what to run; with PLAIN_SHELL or NOHUP_SHELL in front no output of it is lost.
         columns: width.
         rows: height.
         env: added to the environment of the tests.
@@ -292,6 +294,8 @@ class Terminal:
 
     def _obey(self, match: re.Match[bytes]) -> None:
         private, final = match["private"], match["final"]
+        if match[0] == b"\x1b]777;\x07":
+            os.write(self._master, b"\n")
         if final is None:
             return  # titles, pointer shapes, the clipboard
         if match["between"]:

@@ -141,7 +141,7 @@ def test_a_supervisor_asked_to_end_asks_the_program(start: Any) -> None:
     until(lambda: "run.lock" in os.listdir(run.path))
     os.kill(pid, signal.SIGTERM)
     until(run.exit)
-    assert run.exit().status in (7, None)
+    assert run.exit().code in (7, 143)  # the shell may not have set its trap yet
     assert run.alive() is False
 
 

@@ -233,11 +233,11 @@ def test_hanging_app_ends_all_the_same(tiny: Tiny) -> None:
 def test_killed_while_nobody_reads(tiny: Tiny) -> None:
     tiny.terminal.stop_reading()
     wait_for(lambda: tiny.ticks()[2] > 0)
+    processes = [tiny.child, tiny.guard]
     tiny.child.kill()
-    assert tiny.terminal.process.wait(5) == 137
+    gone_soon(processes)
     tiny.terminal.resume_reading()
-    wait_for(lambda: not tiny.terminal.modes_left_on())
-    tiny.whole()
+    tiny.ends_whole(137)
 
 
 def test_stopped_and_continued_then_quit(tiny: Tiny) -> None:
@@ -381,7 +381,7 @@ def test_terminal_vanishes(tmp_path: Path, under: tuple[str, ...]) -> None:
 
 
 def test_end_of_input(tmp_path: Path) -> None:
-    app = Tiny(tmp_path, under=("sh", "-c", '"$@" < /dev/null; exit $?', "sh"))
+    app = Tiny(tmp_path, under=(*PLAIN_SHELL, "sh", "-c", '"$@" < /dev/null', "sh"))
     with app.terminal:
         app.ends_whole(129)
 
@@ -417,11 +417,11 @@ def test_quit_while_nobody_reads(tmp_path: Path) -> None:
         app.shows()
         app.terminal.stop_reading()
         wait_for(lambda: app.ticks()[2] > 1)
+        processes = [app.child, app.guard]
         app.terminal.keys("q")
-        assert app.terminal.process.wait(8) == 0
+        gone_soon(processes)
         app.terminal.resume_reading()
-        wait_for(lambda: not app.terminal.modes_left_on())
-        app.whole()
+        app.ends_whole(0)
 
 
 def test_resized(tiny: Tiny) -> None:

@@ -37,7 +37,7 @@ class Starts:
         self._whole: dict[int, torch.Tensor] = {}
         left = KEPT_BYTES
         with torch.no_grad():
-            for parameter in tree.parameters:
+            for parameter in tree.parameters(range(len(tree))):
                 if not readable(parameter):
                     continue
                 self._whose[id(parameter)] = weakref.ref(parameter)
@@ -89,10 +89,12 @@ def photograph(
     tree: Tree, starts: Starts, wish: Presence, readouts: list[Readout], then: Callable[[Picture], None]
 ) -> None:
     """Pictures the tensor in focus; `then` gets it when it has arrived."""
-    if not tree.parameters:
+    if not len(tree):
         return
-    place = wish.tensor if 0 <= wish.tensor < len(tree.parameters) else first_choice(tree)
-    parameter = tree.parameters[place]
+    place = wish.tensor if 0 <= wish.tensor < len(tree) else first_choice(tree)
+    parameter = tree.parameter(place)
+    if parameter is None:
+        return
     info = tree.model.tensors[place]
     blank = Picture(tensor=place, mode=wish.mode, of_weights=parameter.numel())
     absent = _absent(parameter, starts, wish.mode)
@@ -282,7 +284,7 @@ class Exposure:
 
     def __init__(self, tree: Tree, look: Optional[Callable[..., None]], root_done: Callable[[], None]) -> None:
         self._tree = tree
-        self._place = {id(module): place for place, module in enumerate(tree.modules)}
+        self._place = tree.module_index
         self._guard = look
         self._root_done = root_done
         self._found: dict[int, tuple[torch.Tensor, list[int], bool]] = {}

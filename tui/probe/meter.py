@@ -4,7 +4,7 @@ copied in one piece; nothing here waits for a GPU."""
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence, Union
 
 import torch
 
@@ -72,16 +72,31 @@ class Losses:
     def __init__(self) -> None:
         self._values: list[float] = []
         self._waiting: list[torch.Tensor] = []
+        self._in_hand: list[Union[float, torch.Tensor]] = []
+        """Losses whose update has not been made yet."""
         self.last: Optional[float] = None
 
     def add(self, loss: torch.Tensor) -> None:
         """One loss, before its backward. `loss` has one element."""
-        if loss.is_complex():
+        if loss.is_complex() or len(self._in_hand) > 4096:
             return
-        if loss.device.type == "cpu":
-            self._values.append(loss.item())
-        elif len(self._waiting) < 4096:
-            self._waiting.append(loss.detach())
+        self._in_hand.append(loss.item() if loss.device.type == "cpu" else loss.detach())
+
+    def updated(self) -> None:
+        """The update that these losses were for has been made: they belong to the steps now."""
+        for loss in self._in_hand:
+            if isinstance(loss, float):
+                self._values.append(loss)
+            elif isinstance(loss, torch.Tensor) and len(self._waiting) < 4096:
+                self._waiting.append(loss)
+        self._in_hand.clear()
+
+    def in_hand(self) -> Optional[float]:
+        """The loss of the batch whose update is not made yet. Waits for a GPU: only for when training is held."""
+        if not self._in_hand:
+            return None
+        loss = self._in_hand[-1]
+        return loss if isinstance(loss, float) else float(loss.item())
 
     def read(self, readouts: list[Readout]) -> None:
         """Starts the copy of what waits on a GPU."""

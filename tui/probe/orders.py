@@ -20,7 +20,7 @@ class Orders:
     def __init__(self, gate: Gate, dial: Dial, say: Callable[[Applied], None]) -> None:
         self.gate = gate
         self.dial = dial
-        self.optimizer: Any = None
+        self.optimizer: Callable[[], Any] = lambda: None
         """The optimizer at whose update training is held, or that updated last."""
         self.step = 0
         """Updates made so far."""
@@ -89,11 +89,12 @@ class Orders:
         if refused:
             self._answer(request, refused=refused)
             return
-        before = self.dial.preview(self.optimizer)[1] if self.optimizer is not None else None
+        optimizer = self.optimizer()
+        before = self.dial.preview(optimizer)[1] if optimizer is not None else None
         self.dial.set(command.factor, command.value)
-        if self.gate.held and self.optimizer is not None:
+        if self.gate.held and optimizer is not None:
             # nothing moves meanwhile: the very next update is certain to use it
-            self.dial.scheduled, self.dial.effective = self.dial.preview(self.optimizer)
+            self.dial.scheduled, self.dial.effective = self.dial.preview(optimizer)
             self._answer(
                 request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor
             )

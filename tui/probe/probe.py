@@ -33,6 +33,7 @@ from .frames import is_foreign, where
 from .gate import Gate
 from .logbook import Logbook
 from .meter import Change, name_of_loss, readable
+from .optimizers import Optimizers
 from .orders import Orders
 from .pace import Cost, Pace
 from .phases import Phases
@@ -94,9 +95,7 @@ class Probe:
         self._photo_pace = Pace(share=0.004, every_s=0.25)
         self._tree: Optional[Tree] = None
         self._starts: Optional[Starts] = None
-        self._known: dict[int, weakref.ReferenceType[Any]] = {}
-        self._first: Optional[int] = None
-        """id of the optimizer whose updates are the steps."""
+        self._optimizers = Optimizers()
         self._change: Optional[tuple[Change, list[int]]] = None
         self._exposure: Optional[Exposure] = None
         self._picture: Optional[Picture] = None
@@ -182,11 +181,12 @@ class Probe:
         """An optimizer is about to update: gradients are there, weights have not moved."""
         if self._desk is None:
             self.guard("the start", self._claim, optimizer)
+            self._cost = Cost()  # finding the model is paid once; what is shown is what watching goes on costing
         desk = self._desk
         if desk is None or not self._mine():
             return
         self.guard("the optimizers", self._meet, optimizer)
-        first = id(optimizer) == self._first
+        first = self._optimizers.counts(optimizer)
         self._dial.settle(optimizer)
         if desk.requests:
             self._attend()
@@ -202,7 +202,7 @@ class Probe:
         if self._desk is None or not self._mine():
             return
         self.guard("the rate", self._dial.turn_back, optimizer)
-        first = id(optimizer) == self._first
+        first = self._optimizers.counts(optimizer)
         self.guard("the step", self._stepped, first)
         if not first:
             return
@@ -267,18 +267,14 @@ class Probe:
         self._logbook.pass_on(0.0, desk.say)
 
     def _meet(self, optimizer: Any) -> None:
-        """Takes in an optimizer seen for the first time; the oldest one alive counts the steps."""
-        known = self._known.get(id(optimizer))
-        if known is None or known() is not optimizer:
-            self._known[id(optimizer)] = weakref.ref(optimizer)
+        """Takes in that an optimizer is about to update."""
+        if self._optimizers.meet(optimizer):
             self._look_at_the_model()
-        if self._first is None or self._known[self._first]() is None:
-            self._first = id(optimizer)
-        if id(optimizer) == self._first:
-            self._orders.optimizer = optimizer
+        if self._optimizers.counts(optimizer):
+            self._orders.optimizer = weakref.ref(optimizer)
 
     def _look_at_the_model(self) -> None:
-        optimizers = [one for one in (reference() for reference in self._known.values()) if one is not None]
+        optimizers = self._optimizers.in_use()
         self._tree = Tree(find_root(all_parameters(optimizers)), optimizers, self._now())
         if self._starts is None:
             self._starts = Starts(self._tree)
@@ -325,7 +321,7 @@ class Probe:
         if not (norms_due or ratio_due or photo_due or self._exposure is not None):
             return
         tree = self._tree
-        if tree is None or any(id(p) not in tree.index for p in all_parameters([optimizer])):
+        if tree is None or any(tree.place(p) is None for p in all_parameters([optimizer])):
             self._look_at_the_model()
             tree = self._tree
             assert tree is not None
@@ -338,7 +334,7 @@ class Probe:
         if ratio_due and places:
             began = time.perf_counter()
             with torch.no_grad():
-                self._change = (Change([tree.parameters[place] for place in places]), places)
+                self._change = (Change(tree.parameters(places)), places)
             self._ratio_pace.done(began, 3 * (time.perf_counter() - began))  # comparing costs twice as much again
         if photo_due or self._exposure is not None:
             self._photograph(tree)
@@ -390,7 +386,7 @@ class Probe:
     def _expose(self) -> None:
         """Before the next forward pass: a hook for one step, when a photograph is due or phases are stepped."""
         tree = self._tree
-        if tree is None or tree.root is None or self._exposure is not None:
+        if tree is None or not tree.has_root or self._exposure is not None:
             return
         due = self._looking and (self._gate.single or self._photo_pace.due(time.perf_counter()))
         if (due or self._gate.by_phase or not self._phases.order) and not hooks.compiled_anything():
@@ -452,6 +448,7 @@ class Probe:
             code=self._place[1],
             speed=self._gate.speed,
             opening=self._gate.opening is not None,
+            loss=self._summary.losses.in_hand() if phase else None,
             tick=self._tick,
             picture=self._picture,
             activations=self._activations,
@@ -466,6 +463,7 @@ class Probe:
         if desk is None:
             return
         gate.held, gate.phase = True, phase
+        self.guard("the tick", self._make_tick, time.perf_counter(), True)
         self._held_since_update.add(phase)
         self.guard("the snapshot", self._show_phase, phase)
         desk.say(events.Gate(self._now(), self._summary.step, True, phase), urgent=True)

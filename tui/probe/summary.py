@@ -62,6 +62,7 @@ class Summary:
         """The first optimizer made an update. The loader that yielded last is the one that trains: returns the number
         of the epoch (from 1) if one has just begun."""
         self.step += 1
+        self.losses.updated()
         self._samples += self._batch_samples
         feed, before = self._feed, self._training_feed
         self._training_feed = feed
@@ -80,7 +81,7 @@ class Summary:
         Args:
             scale: what the gradients are still multiplied with (a GradScaler with a fused optimizer).
         """
-        grads = [tree.parameters[place].grad for place in places]
+        grads = [parameter.grad for parameter in tree.parameters(places)]
         with torch.no_grad():
             vector = norms([grad for grad in grads if grad is not None])
             if scale is not None:
@@ -88,7 +89,7 @@ class Summary:
         step = self.step + 1
 
         def arrived(values: list[float]) -> None:
-            self._norms, self._norms_step = _spread(values, places, len(tree.parameters)), step
+            self._norms, self._norms_step = _spread(values, places, len(tree)), step
 
         self.measured += 1
         self.readouts.append(Readout(vector, arrived))
@@ -101,7 +102,7 @@ class Summary:
         step = self.step
 
         def arrived(values: list[float]) -> None:
-            self._ratios, self._ratios_step = _spread(divide(values), places, len(tree.parameters)), step
+            self._ratios, self._ratios_step = _spread(divide(values), places, len(tree)), step
 
         self.readouts.append(Readout(vector, arrived))
         self.collect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import weakref
 from typing import Any, Iterable, Optional
 
 import torch
@@ -23,32 +24,36 @@ MOST_MODULES = 20_000
 
 
 class Tree:
-    """The model found: `parameters[i]` belongs to `model.tensors[i]`, `modules[i]` to `model.modules[i]`."""
+    """The model found. Only weak references are kept: a program that drops its model gets the memory back."""
 
     def __init__(self, root: Optional[nn.Module], optimizers: list[Any], t: float) -> None:
-        self.root = root
+        self.has_root = root is not None
         named: dict[int, tuple[str, torch.Tensor]] = {}
         if root is not None:
             named = {id(parameter): (name, parameter) for name, parameter in root.named_parameters()}
         for number, parameter in enumerate(all_parameters(optimizers)):
             if id(parameter) not in named:
                 named[id(parameter)] = (f"parameter {number}", parameter)
-        self.parameters = [parameter for _, parameter in named.values()]
+        parameters = [parameter for _, parameter in named.values()]
+        self._parameters = [weakref.ref(parameter) for parameter in parameters]
         self.names = [name for name, _ in named.values()]
-        self.index = {id(parameter): place for place, parameter in enumerate(self.parameters)}
-        self.modules: list[nn.Module] = []
+        self.index = {id(parameter): place for place, parameter in enumerate(parameters)}
+        """Place in `model.tensors` by id of the parameter."""
+        modules: list[nn.Module] = []
         infos = []
         if root is not None:
             for path, module in root.named_modules():
-                self.modules.append(module)
+                modules.append(module)
                 infos.append(_describe(path, module, self.index))
                 if len(infos) >= MOST_MODULES:
                     break
-        pictured = _pictures(self.modules, self.parameters, self.index)
+        self.module_index = {id(module): place for place, module in enumerate(modules)}
+        """Place in `model.modules` by id of the module."""
+        pictured = _pictures(modules, parameters, self.index)
         self.model = Model(
             t=t,
             name=type(root).__name__ if root is not None else "",
-            weights=sum(parameter.numel() for parameter in self.parameters),
+            weights=sum(parameter.numel() for parameter in parameters),
             tensors=[
                 TensorInfo(
                     name=name,
@@ -61,8 +66,26 @@ class Tree:
             ],
             modules=infos,
             optimizers=[type(optimizer).__name__ for optimizer in optimizers],
-            device=str(self.parameters[0].device) if self.parameters else "",
+            device=str(parameters[0].device) if parameters else "",
         )
+
+    def __len__(self) -> int:
+        """How many parameter tensors there are."""
+        return len(self._parameters)
+
+    def parameter(self, place: int) -> Optional[torch.Tensor]:
+        """The tensor at a place of `model.tensors`, or None if the program has dropped it."""
+        return self._parameters[place]()
+
+    def place(self, parameter: torch.Tensor) -> Optional[int]:
+        """Its place in `model.tensors`; None if it is not one of these (another may have had its id before)."""
+        place = self.index.get(id(parameter))
+        return place if place is not None and self._parameters[place]() is parameter else None
+
+    def parameters(self, places: Iterable[int]) -> list[torch.Tensor]:
+        """The tensors at these places that are still alive."""
+        found = (self._parameters[place]() for place in places)
+        return [parameter for parameter in found if parameter is not None]
 
 
 def all_parameters(optimizers: Iterable[Any]) -> list[torch.Tensor]:

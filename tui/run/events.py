@@ -271,6 +271,8 @@ class Live:
     """Steps per second that training is slowed to; absent at full speed."""
     opening: bool = False
     """The first minute's slow opening is under way."""
+    loss: Optional[float] = None
+    """The loss of the batch whose update is not made yet, while training is held or goes by phases."""
     tick: Optional[Tick] = None
     picture: Optional[Picture] = None
     activations: list[Activation] = field(default_factory=list)

@@ -261,9 +261,15 @@ class BacklitApp(App[int]):
                 return
             self.controls.go_on()
 
-        words = f"{card.question}\n\n{' '.join(card.before.split())}" if card.before else card.question
         self.push_screen(
-            Choose(card.title, words, card.choices, other="any other key goes on without an answer"), answered
+            Choose(
+                card.title,
+                card.question,
+                card.choices,
+                other="any other key goes on without an answer",
+                more=" ".join(card.before.split()),
+            ),
+            answered,
         )
 
     def open_lessons(self) -> None:

@@ -218,16 +218,25 @@ class Driver(LinuxDriver):
             self._key_thread.join()
         self.exit_event.clear()
 
+    def _open_input(self) -> int:
+        # To be read without blocking: the shell may take what was typed between select and read, and whoever joins
+        # this thread would wait for the next key. Opened anew, else the shell's own descriptor would not block either.
+        try:
+            return os.open(os.ttyname(self.fileno), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return self.fileno
+
     def run_input_thread(self) -> None:
         # Textual's, but the end of input is an end: there, an empty read is tried again at once and for ever
         # (Textualize/textual#6690), and an error is shown on a terminal that is gone.
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode  # a wrong byte typed is no reason to crash
+        fd = self._open_input()
         try:
             while not self.exit_event.is_set():
-                if select.select([self.fileno], [], [], 0.1)[0]:
+                if select.select([fd], [], [], 0.1)[0]:
                     try:
-                        data = os.read(self.fileno, 4096)
+                        data = os.read(fd, 4096)
                     except BlockingIOError:
                         continue
                     except OSError:
@@ -244,6 +253,8 @@ class Driver(LinuxDriver):
                 for event in parser.tick():
                     self.process_message(event)
         finally:
+            if fd != self.fileno:
+                os.close(fd)
             try:
                 for _ in parser.feed(""):
                     pass

@@ -82,7 +82,10 @@ class Scene:
 
     @property
     def loss(self) -> Optional[float]:
-        """The newest loss, as all panels show it."""
+        """The newest loss, as all panels show it; while training is held, that of the batch in hand."""
+        live = self.state.live
+        if live is not None and live.loss is not None and (self.paused or self.opening):
+            return live.loss
         tick = self.steady or self.state.tick
         return tick.loss if tick is not None else None
 

@@ -46,6 +46,13 @@ def units(cells: str, count: int, height: int, width: int, columns: int) -> list
     return rows
 
 
+def fitting(height: int, width: int, columns: int, lines: int) -> int:
+    """How many units of height x width cells `units` can draw in so many columns and text lines; at least one."""
+    across = max(1, (columns + 1) // (width + 1))
+    tall = -(-height // 2)
+    return across * max(1, (lines + 1) // (tall + 1))
+
+
 def ramp() -> Line:
     """The scale: minus, sixteen levels, plus."""
     return [("− ", "dim"), *[("▀", f"w{level}/{level}") for level in range(16)], (" +", "dim")]

@@ -54,7 +54,10 @@ class Explain(Panel):
     def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
         roomy = height >= 9
         lines: list[Line] = []
-        for paragraph in explain(scene):
+        paragraphs = explain(scene)
+        if scene.zoomed == self.id:
+            paragraphs += more(scene)
+        for paragraph in paragraphs:
             if lines and roomy:
                 lines.append([])
             lines += wrap(paragraph, width)
@@ -78,6 +81,18 @@ def explain(scene: Scene) -> list[Paragraph]:
     else:
         paragraphs += _running(scene)
     return paragraphs
+
+
+def more(scene: Scene) -> list[Paragraph]:
+    """What there is room for in the zoom: the card's hints, what was done by hand, what the probe could not watch."""
+    out: list[Paragraph] = []
+    if scene.card is not None and scene.card.tries:
+        out.append([("To try: ", "you"), (" ".join(scene.card.tries.split()), "ink")])
+    for mark in scene.state.marks[-8:]:
+        out.append([(f"▼ step {count(mark.step)}: ", "you"), (mark.text, "ink")])
+    for warning in scene.state.warnings[-4:]:
+        out.append([("▲ ", "warning"), (warning, "ink")])
+    return out
 
 
 def _starting(scene: Scene) -> list[Paragraph]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 from ...history.state import Health
 from ..draw.bars import decades, log_bar, tick_row
 from ..draw.cells import Cell, Line, fit, shorten
-from ..draw.numbers import brief, number, ratio
+from ..draw.numbers import brief, number, ratio, size
 from ..draw.sparkline import sparkline
 from ..scene import Scene
 from .panel import Panel
 
 SPIKE = 10.0
 """A norm above this many times its own recent median is marked. Healthy runs reach 1.8 to 7.2 (99 %)."""
+
+
+MORE = 2 + 14 + 9 + 9 + 9
+"""Width of the columns that a wide panel adds."""
 
 
 class Gradients(Panel):
@@ -30,18 +35,14 @@ class Gradients(Panel):
         "✗ is NaN or infinite. upd/w above 0.1 tears, below 1e-5 stands still."
     )
 
-    def name_now(self, scene: Scene) -> str:
-        return self.NAME
-
-    def note_now(self, scene: Scene) -> str:
-        notes = []
-        if scene.filter:
-            notes.append(f"/{scene.filter}")
+    def notes(self, scene: Scene) -> list[str]:
         tick = scene.tick
-        if tick is not None and tick.period is not None and tick.period > 1.5:
-            notes.append(f"every {tick.period:,.0f} steps")
-        notes.append("all time" if scene.full_range else "recent")
-        return " · ".join(notes)
+        range_ = "all time" if scene.full_range else "recent"
+        found = [f"/{scene.filter}"] if scene.filter else []
+        often = tick.period if tick is not None else None
+        if often is not None and often > 1.5 and not scene.paused:
+            return [" · ".join([*found, f"measured every {often:,.0f} steps", range_]), " · ".join([*found, range_])]
+        return [" · ".join([*found, range_])]
 
     def move(self, scene: Scene, lines: int) -> bool:
         rows = scene.rows()
@@ -61,18 +62,24 @@ class Gradients(Panel):
         rows = scene.rows()
         names = min(24 if width >= 90 else 14, max([5, *(len(state.layers[row].title) for row in rows)]))
         trend = 12 if width >= 60 else (8 if width >= 40 else 0)
-        bars = max(6, width - names - 1 - 1 - 7 - (trend + 1 if trend else 0) - 7)
+        more = MORE if width >= 100 else 0
+        bars = max(6, width - names - 1 - 1 - 7 - (trend + 1 if trend else 0) - 7 - more)
         low, high = decades(self._range(scene, rows))
         head: Line = [(fit_text("layer", names), "dim"), (" ", "dim"), (tick_row(bars, low, high), "dim")]
         head += [(" " + "now".rjust(6), "dim")]
         head += [(" " + "trend".ljust(trend), "dim")] if trend else []
         head += [("  upd/w", "dim")]
+        head += (
+            [("  " + "sizes".ljust(14) + "weights".rjust(9) + "median".rjust(9) + "highest".rjust(9), "dim")]
+            if more
+            else []
+        )
         lines = [head]
         room = height - 2
         start = self._start(scene, rows, room)
         shown = rows[start : start + room]
         for row in shown:
-            lines.append(self._row(scene, row, names, bars, trend, low, high))
+            lines.append(self._row(scene, row, names, bars, trend, low, high) + (_more(scene, row) if more else []))
         tick = scene.tick
         total: Line = [(fit_text("all", names), "dim"), (" ‖g‖ ", "dim")]
         total.append((number(tick.norm if tick is not None else None), _style(tick.norm if tick is not None else None)))
@@ -115,6 +122,16 @@ class Gradients(Panel):
             line += [(" ", "ink"), *fit(_trend(health, trend), trend)]
         trouble = _trouble(health)
         return [*line, trouble or ("  " + ratio(health.ratio).rjust(5), "dim")]
+
+
+def _more(scene: Scene, row: int) -> Line:
+    """Where there is room: sizes, number of weights, the recent median and the highest of all time."""
+    layer, health = scene.state.layers[row], scene.state.health[row]
+    finite = [value for value in health.recent if math.isfinite(value)]
+    middle = statistics.median(finite) if finite else None
+    highest = health.high if health.high > 0 else None
+    words = "  " + fit_text(layer.detail, 14) + size(layer.weights).rjust(9)
+    return [(words + brief(middle).rjust(9) + brief(highest).rjust(9), "dim")]
 
 
 def _trend(health: Health, width: int) -> Line:

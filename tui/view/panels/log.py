@@ -14,9 +14,9 @@ class Log(Panel):
     HEALTHY = "Whatever your program prints. All of it is in output.log in the run's directory."
     TROUBLE = "A traceback at the end; a line with ▲ is the probe's, about something it could not watch."
 
-    def note_now(self, scene: Scene) -> str:
+    def notes(self, scene: Scene) -> list[str]:
         back = scene.scroll.get("log", 0)
-        return f"{back} lines back" if back else ("/" + scene.filter if scene.filter else "")
+        return [f"{back} lines back" if back else ("/" + scene.filter if scene.filter else "")]
 
     def move(self, scene: Scene, lines: int) -> bool:
         most = max(0, len(scene.source.output.lines) - 1)

@@ -36,14 +36,15 @@ class Loss(Panel):
         self._chart_key: tuple[object, ...] = ()
         self._chart_due = 0.0
 
-    def note_now(self, scene: Scene) -> str:
-        notes = ["log axis"] if scene.log_y else []
+    def notes(self, scene: Scene) -> list[str]:
         if scene.source.catching_up:
-            notes.append("reading the history…")
+            return ["reading the history…"]
+        axis = ["log axis"] if scene.log_y else []
         best = scene.state.validation.best
-        if best is not None:
-            notes.append(f"best val {number(best[1])} at step {best[0]:,}")
-        return " · ".join(notes)
+        if best is None:
+            return [" · ".join(axis)]
+        long, short = f"best val {number(best[1])} at step {best[0]:,}", f"best val {number(best[1])}"
+        return [" · ".join([*axis, long]), " · ".join([*axis, short]), " · ".join(axis)]
 
     def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
         state = scene.state

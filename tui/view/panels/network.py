@@ -80,9 +80,9 @@ class Network(Panel):
         self._model: Model | None = None
         self._tree: Node | None = None
 
-    def note_now(self, scene: Scene) -> str:
+    def notes(self, scene: Scene) -> list[str]:
         model = scene.state.model
-        return f"{count(model.weights)} weights" if model is not None else ""
+        return [f"{count(model.weights)} weights"] if model is not None else []
 
     def move(self, scene: Scene, lines: int) -> bool:
         before = scene.scroll.get("network", 0)
@@ -129,8 +129,9 @@ def _tree_lines(scene: Scene, root: Node | None, model: Model, width: int, roomy
             lines.append(_node_line(root, shown, 0, width, scene))
         for child in root.children:
             _walk(child, shown, 0, width, scene, lines)
-    loss = scene.loss
-    lines.append([(shorten(model.loss or "loss", width - 11) + " ", "ink"), ("loss ", "dim"), (number(loss), "train")])
+    loss: Line = [("loss ", "dim"), (number(scene.loss), "train")]
+    room = width - width_of(loss) - 1
+    lines.append([(shorten(model.loss, room) + " ", "ink"), *loss] if model.loss and room > 6 else loss)
     return lines
 
 

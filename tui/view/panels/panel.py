@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
     from ..app import BacklitApp
 
 
+BORDER = 6
+"""Cells of a border's edge that words cannot have: corners, the line beside them, a blank on both sides."""
+
+
 class Panel(Widget, can_focus=True):
     """One region of the dashboard.
 
-    A subclass draws: `draw` returns at most `height` lines for a place of width x height cells, `name_now` and
-    `note_now` the words in its upper and lower border. It reads the scene and nothing else.
+    A subclass draws: `draw` returns at most `height` lines for a place of width x height cells; `names` and `notes`
+    return words for its upper and lower border, the fullest first: the first that fits is taken. They read the scene
+    and nothing else.
     """
 
     NAME: ClassVar[str] = ""
@@ -49,11 +55,11 @@ class Panel(Widget, can_focus=True):
         """The content, at most `height` lines."""
         raise NotImplementedError
 
-    def name_now(self, scene: Scene) -> str:
-        return self.NAME
+    def names(self, scene: Scene) -> list[str]:
+        return [self.NAME]
 
-    def note_now(self, scene: Scene) -> str:
-        return ""
+    def notes(self, scene: Scene) -> list[str]:
+        return []
 
     def move(self, scene: Scene, lines: int) -> bool:
         """Arrows and page keys: True if something moved."""
@@ -100,11 +106,14 @@ class Panel(Widget, can_focus=True):
     def _name_border(self, scene: Scene) -> None:
         if not self.NAME:
             return
-        name, note = self.backlit.tab_title(self.id or "") or self.name_now(scene), self.note_now(scene)
-        width = max(0, self.size.width - 2)
-        for attribute, text in (("border_title", name), ("border_subtitle", note)):
-            short = text if len(text) <= width else text[: max(0, width - 1)] + "…"
-            escaped = short.replace("[", r"\[")
+        tabs = self.backlit.tab_title(self.id or "")
+        width = self.size.width - BORDER
+        for attribute, words in (
+            ("border_title", [tabs] if tabs else self.names(scene)),
+            ("border_subtitle", self.notes(scene)),
+        ):
+            fits = next((word for word in words if cell_len(word) <= width), "")
+            escaped = fits.replace("[", r"\[")
             if getattr(self, attribute) != escaped:
                 setattr(self, attribute, escaped)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...run.events import Picture
 from ..draw.cells import Line, fit, wrap
-from ..draw.heatmap import ramp, units
+from ..draw.heatmap import fitting, ramp, units
 from ..draw.numbers import count, number, percent
 from ..draw.sparkline import BLOCKS
 from ..scene import MODES, Scene
@@ -30,25 +30,32 @@ class Weights(Panel):
         super().__init__(ident)
         self.room = (0, 0)
         """Rows and columns of picture cells that there is room for: what the presence tells the probe."""
+        self._fit = 0
+        """How many of the units in the snapshot there is room for."""
 
-    def name_now(self, scene: Scene) -> str:
+    def names(self, scene: Scene) -> list[str]:
         place = scene.shown_layer()
         if place is None:
-            return self.NAME
+            return [self.NAME]
         layer = scene.state.layers[place]
-        words = WORDS[scene.mode] if self.size.width >= 40 else scene.mode
-        return f"Weights · {layer.title}, {words}"
+        words = WORDS[scene.mode]
+        return [
+            f"Weights · {layer.title}, {words}",
+            f"Weights · {layer.title}, {scene.mode}",
+            f"Weights · {layer.name}, {scene.mode}",
+            f"Weights · {scene.mode}",
+        ]
 
-    def note_now(self, scene: Scene) -> str:
+    def notes(self, scene: Scene) -> list[str]:
         picture = scene.picture
         if picture is None or not picture.cells:
-            return ""
-        notes = []
-        if picture.of > 1:
-            notes.append(f"units {picture.first + 1}–{picture.first + picture.units} of {picture.of}")
-        if picture.per_cell > 1:
-            notes.append(f"{picture.per_cell} weights a cell" if self.size.width >= 40 else f"{picture.per_cell}/cell")
-        return " · ".join(notes)
+            return []
+        last = picture.first + min(picture.units, self._fit or picture.units)
+        units_ = f"units {picture.first + 1}–{last} of {picture.of}" if picture.of > 1 else ""
+        if picture.per_cell <= 1:
+            return [units_]
+        long, short = f"{count(picture.per_cell)} weights a cell", f"{count(picture.per_cell)}/cell"
+        return [f"{units_} · {long}", f"{units_} · {short}", short] if units_ else [long, short]
 
     def move(self, scene: Scene, lines: int) -> bool:
         picture = scene.picture
@@ -78,7 +85,9 @@ class Weights(Panel):
             return wrap([("Only the tensor photographed last is kept after the end of a run.", "dim")], width)
         if picture.absent:
             return wrap([(picture.absent[0].upper() + picture.absent[1:] + ".", "dim")], width)
-        lines = units(picture.cells, picture.units, picture.height, picture.width, width)[: height - below]
+        self._fit = fitting(picture.height, picture.width, width, height - below)
+        shown = min(picture.units, self._fit)
+        lines = units(picture.cells, shown, picture.height, picture.width, width)[: height - below]
         lines += [[] for _ in range(height - below - len(lines))]
         return lines + _legend(picture, width)[:below]
 

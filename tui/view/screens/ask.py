@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -12,6 +13,7 @@ from textual.widgets import Input, Static
 class Ask(ModalScreen[str]):
     """Asks for a line of text; Esc answers with None."""
 
+    AUTO_FOCUS = "Input"
     BINDINGS = [("escape", "dismiss(None)", "back")]
 
     def __init__(self, name: str, question: str, example: str) -> None:
@@ -30,23 +32,30 @@ class Ask(ModalScreen[str]):
 
 
 class Choose(ModalScreen[str]):
-    """Asks for one key of several; Esc answers with None."""
+    """Asks for one key of several; Esc answers with None, and so does any key when `other` says so."""
 
-    def __init__(self, name: str, question: str, choices: dict[str, str], other: str | None = None) -> None:
+    def __init__(
+        self, name: str, question: str, choices: dict[str, str], other: str | None = None, more: str = ""
+    ) -> None:
         super().__init__()
-        self._title, self._question, self._choices, self._other = name, question, choices, other
+        self._title, self._question, self._choices = name, question, choices
+        self._other, self._more = other, more
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog") as box:
+        with VerticalScroll(classes="dialog") as box:
             box.border_title = self._title
             yield Static(self._question, markup=False)
             yield Static("")
             for key, words in self._choices.items():
-                yield Static(f" {key}  {words}", markup=False)
+                yield Static(Text.assemble((f" {key}  ", "bold"), words), classes="choice")
             yield Static("")
             yield Static(self._other or "esc back", classes="dim", markup=False)
+            if self._more:
+                yield Static("\n" + self._more, classes="dim", markup=False)
 
     def on_key(self, event: events.Key) -> None:
+        if event.key in ("up", "down", "pageup", "pagedown"):
+            return
         event.stop()
         if event.key in self._choices:
             self.dismiss(event.key)

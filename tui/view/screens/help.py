@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -28,12 +30,22 @@ class Help(ModalScreen[None]):
         with VerticalScroll(classes="dialog wide-dialog") as box:
             box.border_title = "Help"
             box.border_subtitle = "↑ ↓ scroll · esc back"
+            width = min(80, self.app.size.width - 12)
             if self._panel is not None and self._panel.SHOWS:
-                yield Static(Content(f"{self._panel.NAME}: {self._panel.SHOWS}"))
-                yield Static(Content(f"\nHealthy: {self._panel.HEALTHY}"))
-                yield Static(Content(f"\nTrouble: {self._panel.TROUBLE}\n"))
+                for head, words in (
+                    (self._panel.NAME, self._panel.SHOWS),
+                    ("Healthy", self._panel.HEALTHY),
+                    ("Trouble", self._panel.TROUBLE),
+                ):
+                    yield Static(Content("\n".join(_hang(head, words, 14, width)) + "\n"))
             for action in ACTIONS:
-                line = f"{action.shown:>11}  {action.label_for(self._scene):<12}  {action.help}"
-                yield Static(Content(line), classes="" if action.valid(self._scene) else "dim")
+                lines = _hang(f"{action.shown:>10}", f"{action.label_for(self._scene)}: {action.help}", 12, width)
+                yield Static(Content("\n".join(lines)), classes="" if action.valid(self._scene) else "dim")
             for keys, words in MOVES:
-                yield Static(Content(f"{keys:>17}  {words}"))
+                yield Static(Content("\n".join(_hang(keys, words, 18, width))))
+
+
+def _hang(head: str, words: str, indent: int, width: int) -> list[str]:
+    """A paragraph with its head hanging out to the left."""
+    lines = textwrap.wrap(words, max(20, width - indent)) or [""]
+    return [f"{head:<{indent}}{lines[0]}", *(" " * indent + line for line in lines[1:])]

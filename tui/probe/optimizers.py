@@ -1,0 +1,52 @@
+"""Which optimizers are in use, and whose updates are the steps that a person counts."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Optional
+
+PATIENCE = 16
+"""Updates. An optimizer that counted and lets others update so often in a row is done: the next model has begun."""
+
+
+class Optimizers:
+    """The first optimizer counts the steps. Another takes its place when it is gone or done: a program may train one
+    model after another, and what it trained before often stays in memory."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, weakref.ReferenceType[Any]] = {}
+        self._done: set[int] = set()
+        self._first: Optional[int] = None
+        self._updates = 0
+        self._updates_of_others = 0
+
+    def meet(self, optimizer: Any) -> bool:
+        """It is about to update. True if those in use are others than before."""
+        key = id(optimizer)
+        reference = self._known.get(key)
+        new = reference is None or reference() is not optimizer
+        if new:
+            self._known[key] = weakref.ref(optimizer)
+        changed = new or key in self._done
+        self._done.discard(key)
+        if key == self._first and not new:
+            self._updates += 1
+            self._updates_of_others = 0
+            return changed
+        self._updates_of_others += 1
+        first = self._known.get(self._first) if self._first is not None else None
+        done = self._updates_of_others >= PATIENCE or (new and self._updates >= PATIENCE)
+        if first is None or first() is None or key == self._first or done:
+            self._done = {other for other in self._known if other != key} if self._first is not None else set()
+            self._first, self._updates, self._updates_of_others = key, 1, 0
+            return True
+        return changed
+
+    def counts(self, optimizer: Any) -> bool:
+        """Are its updates the steps?"""
+        return id(optimizer) == self._first
+
+    def in_use(self) -> list[Any]:
+        """Those alive that have not been done with, in the order in which they were met."""
+        alive = [reference() for key, reference in self._known.items() if key not in self._done]
+        return [optimizer for optimizer in alive if optimizer is not None]
