@@ -70,10 +70,12 @@ class Hand:
     def gates(self) -> list[events.Gate]:
         return [one for one in events_of(self.run) if isinstance(one, events.Gate)]
 
-    def held(self) -> Optional[events.Gate]:
-        """The gate at which training is held now."""
+    def held(self, step: Optional[int] = None) -> Optional[events.Gate]:
+        """The gate at which training is held now, if it is, and after that many updates if a number is given."""
         gates = self.gates()
-        return gates[-1] if gates and gates[-1].held else None
+        if not gates or not gates[-1].held or (step is not None and gates[-1].step != step):
+            return None
+        return gates[-1]
 
 
 class Onlooker:

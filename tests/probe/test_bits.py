@@ -95,7 +95,7 @@ def test_held_stepped_walked_slowed_and_fuzzed(begin: Any, reference: str) -> No
         assert hand.held().step == 0
         # When it is stepped, fuzzed, walked through, slowed, held again
         hand.ask(events.Step(n=3))
-        until(lambda: hand.held() and hand.held().step == 3)
+        until(lambda: hand.held(3))
         before = len(events_of(program.run))
         (program.run.control / "fuzz.jsonl").write_bytes(fuzz(20_000))
         for _ in range(12):
@@ -109,7 +109,7 @@ def test_held_stepped_walked_slowed_and_fuzzed(begin: Any, reference: str) -> No
         assert not refused
         hand.answer(events.Speed(steps_per_s=40.0))
         hand.ask(events.Step(n=5))
-        until(lambda: hand.held() and hand.held().step == 11)
+        until(lambda: hand.held(11))
         hand.answer(events.Speed())
         hand.answer(events.Resume())
         hand.answer(events.Pause())

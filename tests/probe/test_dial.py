@@ -224,7 +224,7 @@ def test_a_turn_while_held_holds_for_the_very_next_update(watch: Watch, make: Ca
             gate = hand.held()
             answers.append(hand.answer(command))
             if isinstance(command, events.Step):
-                until(lambda gate=gate, n=command.n: hand.held() and hand.held().step == gate.step + n)
+                until(lambda gate=gate, n=command.n: hand.held(gate.step + n))
 
     watch.pause_at_first()
     watch.steered(train, steer)

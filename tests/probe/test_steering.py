@@ -147,7 +147,7 @@ def test_steps_are_exactly_as_many_as_asked(watch: Watch, loop: Any) -> None:
         for n in (1, 5, 1, 2):
             gate = hand.held()
             assert hand.answer(events.Step(n=n)).after == n
-            until(lambda gate=gate, n=n: hand.held() and hand.held().step == gate.step + n)
+            until(lambda gate=gate, n=n: hand.held(gate.step + n))
             made.append(updates[0])
         assert hand.answer(events.Step(n=0)).refused
         assert hand.answer(events.Step(n=-3)).refused
@@ -240,7 +240,7 @@ def test_an_optimizer_with_a_closure_is_held_and_counted(watch: Watch) -> None:
     def steer(hand: Hand) -> None:
         until(hand.held)
         hand.ask(events.Step(n=3))
-        until(lambda: hand.held() and hand.held().step == 3)
+        until(lambda: hand.held(3))
         made.append(calls[0])
 
     watch.pause_at_first()
@@ -269,11 +269,11 @@ def test_of_two_optimizers_the_first_one_counts_and_both_are_turned(watch: Watch
     def steer(hand: Hand) -> None:
         until(hand.held)
         hand.ask(events.Step(n=5))
-        until(lambda: hand.held() and hand.held().step == 5)
+        until(lambda: hand.held(5))
         seen.append(len(moved))
         hand.answer(events.SetRate(factor=2.0))
         hand.ask(events.Step(n=2))
-        until(lambda: hand.held() and hand.held().step == 7)
+        until(lambda: hand.held(7))
 
     watch.pause_at_first()
     watch.steered(train, steer)

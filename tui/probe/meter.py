@@ -168,11 +168,19 @@ def norms(tensors: list[torch.Tensor]) -> torch.Tensor:
 
 
 def sample(tensor: torch.Tensor) -> torch.Tensor:
-    """At most `SAMPLES` entries at fixed positions, as a 1-D view where strides allow one."""
+    """At most `SAMPLES` entries at fixed positions, as a 1-D view where strides allow one.
+
+    The distance between positions shares no factor with the length of a row: else only a few columns would be seen,
+    and in a first layer on images those may be pixels that are always black.
+    """
     part = local(tensor.detach())
     flat = part.reshape(-1) if part.is_contiguous() else part.flatten()
     stride = -(-flat.numel() // SAMPLES)
-    return flat[::stride] if stride > 1 else flat
+    if stride == 1:
+        return flat
+    while math.gcd(stride, part.shape[-1]) > 1:
+        stride += 1
+    return flat[::stride]
 
 
 class Change:

@@ -33,7 +33,7 @@ class Pace:
         self._next = began + max(self.every_s, self.cost_s / self.share)
 
     def hurry(self) -> None:
-        """Due at the next opportunity (a person is stepping and looks at every step)."""
+        """Due at the next opportunity: what was measured before belongs to another model."""
         self._next = 0.0
 
 

@@ -281,6 +281,8 @@ class Probe:
         else:
             self._starts.extend(self._tree)
         self._summary.forget_tensors()
+        self._norm_pace.hurry()
+        self._ratio_pace.hurry()
         if self._desk is not None:
             self._desk.say(dataclasses.replace(self._tree.model, loss=self._loss_name or ""), urgent=True)
 

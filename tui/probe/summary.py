@@ -110,6 +110,7 @@ class Summary:
     def forget_tensors(self) -> None:
         """The list of tensors changed: what was measured belongs to the old one."""
         self._norms = self._ratios = None
+        self._norms_step = self._ratios_step = None
         self.readouts = []
 
     def collect(self) -> None:

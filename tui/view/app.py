@@ -18,6 +18,7 @@ from .actions import ACTIONS
 from .arrange import PANELS, TABS, arrange, front, size_class
 from .controls import Controls
 from .desk import Looks, ViewerDesk
+from .driver import PatientApp, slow
 from .panels.explain import Explain
 from .panels.footer import Footer
 from .panels.gradients import Gradients
@@ -50,7 +51,7 @@ POLL_S = 0.05
 HURRIED_POLL_S = 0.02
 
 
-class BacklitApp(App[int]):
+class BacklitApp(PatientApp[int]):
     """The viewer of one run."""
 
     CSS_PATH = "app.tcss"
@@ -125,7 +126,7 @@ class BacklitApp(App[int]):
         if self.exits and scene.source.over and scene.source.exit is not None:
             self.exit(0)
             return
-        if getattr(self._driver, "backlog", 0) > 1:
+        if slow(self):
             scene.skipped_frames += 1
             return
         seen: tuple[object, ...] = (
@@ -138,8 +139,17 @@ class BacklitApp(App[int]):
         force = seen != self._seen
         if seen[4:5] != self._seen[4:5]:
             self.rearrange()
+        if scene.status == "failed" and self._seen[:1] != ("failed",):
+            self._show_the_log()
         self._seen = seen
         self._tell(now, force)
+
+    def _show_the_log(self) -> None:
+        """The program failed: its last words are what matters now."""
+        self.scene.tab = self.scene.focus = "log"
+        self.scene.scroll["log"] = 0
+        self.rearrange()
+        self.focus_panel("log")
 
     def _tell(self, now: float, force: bool = False) -> None:
         if force or now >= self._steady_due or self.scene.steady is None:
@@ -201,6 +211,7 @@ class BacklitApp(App[int]):
             scene.tab = name
         if scene.zoomed:
             scene.zoomed = name
+        scene.focus = name
         self.rearrange()
         self.focus_panel(name)
 

@@ -214,6 +214,7 @@ class Controls:
                 self.scene.tab = name
             if self.scene.zoomed:
                 self.scene.zoomed = name
+            self.scene.focus = name
             self.app.rearrange()
             self.app.focus_panel(name)
 

@@ -1,0 +1,272 @@
+"""Pictures of a tensor: levels, pooling, modes, and what is left unread."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tui.probe.camera import Starts, _pool, _round_up, grid_of, photograph
+from tui.probe.meter import Readout
+from tui.probe.tree import Tree
+from tui.run.events import Picture, Presence
+
+from ..support import Onlooker, until
+from .conftest import Watch
+
+
+class Scene:
+    """A module, its start, and pictures of it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        self.tree = Tree(model, [self.optimizer], 0.0)
+        self.starts = Starts(self.tree)
+
+    def picture(self, tensor: int = 0, mode: str = "weight", **wish: Any) -> Picture:
+        taken: list[Picture] = []
+        readouts: list[Readout] = []
+        photograph(self.tree, self.starts, Presence(tensor=tensor, mode=mode, **wish), readouts, taken.append)
+        assert all(readout.collect() for readout in readouts)
+        (picture,) = taken
+        assert len(picture.cells) == picture.units * picture.height * picture.width
+        return picture
+
+
+def linear(values: Any) -> Scene:
+    values = torch.as_tensor(values, dtype=torch.float32)
+    layer = nn.Linear(values.shape[1], values.shape[0], bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(values)
+    return Scene(layer)
+
+
+def level(letter: str) -> int:
+    return int(letter, 16)
+
+
+def test_levels_of_a_known_tensor() -> None:
+    picture = linear([[-1.0, -0.6, 0.0], [0.2, 0.6, 1.0]]).picture()
+    assert picture.scale == 1.0 and (picture.units, picture.height, picture.width, picture.per_cell) == (1, 2, 3, 1)
+    expected = [min(15, max(0, round(value * 7.5 + 7.5))) for value in (-1.0, -0.6, 0.0, 0.2, 0.6, 1.0)]
+    assert [level(letter) for letter in picture.cells] == expected
+    assert picture.cells[0] == "0" and picture.cells[-1] == "f"
+
+
+@pytest.mark.parametrize("largest, scale", [(1.0, 1.0), (1.01, 1.5), (0.0049, 0.005), (7.2, 10.0), (30.0, 30.0), (1e30, 1e30)])
+def test_the_scale_is_the_next_round_number(largest: float, scale: float) -> None:
+    assert _round_up(torch.tensor(largest)).item() == pytest.approx(scale, rel=1e-3)
+    assert linear([[largest, -largest / 2]]).picture().scale == pytest.approx(scale, rel=1e-3)
+
+
+def test_values_that_are_not_finite_are_shown_as_such_and_do_not_hide_the_others() -> None:
+    picture = linear([[1.0, math.nan, math.inf], [-1.0, -math.inf, 0.5]]).picture()
+    assert picture.cells[0] == "f" and picture.cells[3] == "0"
+    assert [picture.cells[place] for place in (1, 2, 4)] == ["n", "n", "n"]
+    assert (picture.scale, picture.odd, picture.low, picture.high) == (1.0, 3, -1.0, 1.0)
+    assert sum(picture.histogram) == 3
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-38, 1e38, math.nan])
+def test_extreme_tensors_make_a_picture(value: float) -> None:
+    picture = linear(torch.full((3, 3), value)).picture()
+    assert set(picture.cells) == ({"n"} if math.isnan(value) else {"8"} if value < 1e-30 else {"f"})
+
+
+def test_pooling_keeps_the_largest_magnitude_with_its_sign_and_what_is_not_a_number() -> None:
+    block = torch.tensor([[[1.0, -3.0, 0.5, 0.25], [2.0, 0.0, -0.5, 0.125], [math.nan, 1.0, math.inf, 0.0]]])
+    pooled = _pool(block, 2, 2)
+    assert pooled.shape == (1, 2, 2)
+    assert pooled[0, 0].tolist() == [-3.0, 0.5]
+    assert math.isnan(pooled[0, 1, 0]) and not math.isfinite(pooled[0, 1, 1])
+
+
+def test_pooling_agrees_with_a_search_patch_by_patch() -> None:
+    torch.manual_seed(0)
+    block = torch.randn(3, 7, 11)
+    pooled = _pool(block, 3, 4)
+    for unit in range(3):
+        for row in range(3):
+            for column in range(3):
+                patch = block[unit, 3 * row : 3 * row + 3, 4 * column : 4 * column + 4].flatten()
+                assert pooled[unit, row, column] == patch[patch.abs().argmax()]
+
+
+def test_a_large_matrix_fits_the_panel() -> None:
+    scene = linear(torch.randn(300, 501))
+    picture = scene.picture(rows=24, columns=40)
+    assert picture.height <= 24 and picture.width <= 40
+    assert picture.per_cell == math.ceil(300 / 24) * math.ceil(501 / 40)
+    assert "f" in picture.cells or "0" in picture.cells or "1" in picture.cells or "e" in picture.cells
+
+
+def test_units_that_are_not_shown_are_not_read() -> None:
+    # Given a first layer of 400,000 weights that reads as pictures, with something enormous in a unit far down
+    values = torch.randn(625, 640 // 640 * 640)[:, :].clamp(-1, 1)
+    values = torch.randn(512, 784).clamp(-1, 1)
+    values[400, 5] = 1e6
+    values[401, 7] = math.nan
+    scene = linear(values)
+    assert scene.tree.model.tensors[0].picture == [512, 28, 28]
+    # When the first units are shown, then their scale is their own
+    picture = scene.picture(rows=24, columns=40)
+    assert picture.of == 512 and picture.first == 0 and 0 < picture.units < 400
+    assert picture.scale == 1.0 and "n" not in picture.cells
+    # When that unit is shown, then it is in it
+    assert scene.picture(rows=24, columns=40, first=400).scale == 1e6
+
+
+def test_the_units_asked_for_are_shown_and_the_last_ones_are_reachable() -> None:
+    values = torch.zeros(10, 16)
+    values[7] = 1.0
+    scene = linear(values)
+    picture = scene.picture(rows=8, columns=8, first=7)
+    assert picture.first == 7 and set(picture.cells[:16]) == {"f"}
+    assert scene.picture(rows=8, columns=8, first=10**9).first == 9
+    assert scene.picture(rows=8, columns=8, first=-5).first == 0
+
+
+@pytest.mark.parametrize("rows, columns", [(-1, -1), (0, 0), (1, 1), (2**40, 2**40)])
+def test_a_panel_of_any_claimed_size_makes_a_picture_of_a_sane_one(rows: int, columns: int) -> None:
+    picture = linear(torch.randn(2000, 1000)).picture(rows=rows, columns=columns)
+    assert 0 < picture.height <= 512 and 0 < picture.width <= 512
+
+
+def test_change_is_from_the_start_and_moved_says_how_far() -> None:
+    scene = linear([[3.0, 4.0], [0.0, 0.0]])
+    start = scene.picture(mode="change")
+    assert set(start.cells) == {"8"} and start.moved == 0.0
+    with torch.no_grad():
+        scene.model.weight += torch.tensor([[0.0, 0.0], [0.5, -0.5]])  # type: ignore[operator]
+    picture = scene.picture(mode="change")
+    assert picture.scale == 0.5 and picture.cells == "88f0"
+    assert picture.moved == pytest.approx(math.sqrt(0.5) / 5)
+    assert (picture.low, picture.high) == (-0.5, 0.5)
+
+
+def test_the_gradient_is_shown_where_there_is_one() -> None:
+    scene = linear([[1.0, 2.0]])
+    assert "no gradient" in scene.picture(mode="gradient").absent
+    scene.model(torch.tensor([[1.0, -2.0]])).sum().backward()
+    picture = scene.picture(mode="gradient")
+    assert (picture.scale, picture.cells, picture.absent) == (2.0, "b0", "")
+
+
+def test_what_cannot_be_shown_says_why() -> None:
+    layer = nn.Module()
+    layer.whole = nn.Parameter(torch.ones(3, dtype=torch.int64), requires_grad=False)
+    layer.empty = nn.Parameter(torch.empty(0, 3))
+    layer.scalar = nn.Parameter(torch.tensor(2.0))
+    scene = Scene(layer)
+    assert "int64" in scene.picture(0).absent
+    assert scene.picture(1).absent
+    assert scene.picture(2).cells == "f"
+
+
+def test_statistics_and_histogram_of_a_known_tensor() -> None:
+    torch.manual_seed(0)
+    values = torch.randn(40, 50)
+    picture = linear(values).picture()
+    assert picture.low == values.min().item() and picture.high == values.max().item()
+    assert picture.std == pytest.approx(values.std(unbiased=False).item(), rel=1e-5)
+    assert (picture.sampled, picture.of_weights, sum(picture.histogram)) == (2000, 2000, 2000)
+    reach = max(abs(picture.low), abs(picture.high))
+    expected = torch.histc(values, len(picture.histogram), -reach, reach).tolist()
+    assert sum(abs(a - b) for a, b in zip(picture.histogram, expected)) <= 2  # values on an edge
+
+
+def test_a_parameter_that_was_replaced_by_one_of_another_size_has_no_start() -> None:
+    scene = linear([[1.0, 2.0], [3.0, 4.0]])
+    scene.model.weight.data = torch.ones(3, 5)  # type: ignore[union-attr]
+    picture = scene.picture(mode="change")
+    assert picture.absent or set(picture.cells) == {"8"}
+    assert scene.picture(mode="weight").of_weights == 15
+
+
+def test_parameters_that_come_later_start_where_they_were_first_seen() -> None:
+    scene = linear([[1.0, 2.0]])
+    with torch.no_grad():
+        scene.model.weight += 1  # type: ignore[operator]
+    scene.model.extra = nn.Parameter(torch.zeros(2, 2))
+    scene.optimizer.add_param_group({"params": [scene.model.extra]})
+    scene.tree = Tree(scene.model, [scene.optimizer], 0.0)
+    scene.starts.extend(scene.tree)
+    assert scene.picture(0, mode="change").scale == 1.0
+    with torch.no_grad():
+        scene.model.extra += 3  # type: ignore[operator]
+    assert scene.picture(1, mode="change").scale == 3.0
+
+
+@pytest.mark.parametrize("units, height, width, rows, columns", [(8, 28, 28, 24, 40), (512, 28, 28, 40, 120), (3, 3, 3, 24, 40), (1, 100, 1, 10, 10), (64, 5, 5, 2, 2)])
+def test_a_grid_of_units_fits_the_panel(units: int, height: int, width: int, rows: int, columns: int) -> None:
+    edge, across, down = grid_of(units, height, width, rows, columns)
+    high, wide = math.ceil(height / edge), math.ceil(width / edge)
+    assert across >= 1 and down >= 1
+    if across * down > 1:
+        assert across * (wide + 1) - 1 <= columns
+        assert down * (high + high % 2 + 2) - 2 <= rows
+
+
+# ── what the modules put out ──
+
+
+def test_outputs_of_the_layers_are_shown_while_somebody_looks(watch: Watch) -> None:
+    class Several(nn.Module):
+        """Outputs of several kinds; one layer runs three times, one never."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(4, 6)
+            self.switch = nn.ReLU(inplace=True)
+            self.thrice = nn.Linear(6, 6)
+            self.never = nn.Linear(6, 6)
+            self.pair = nn.LSTM(6, 3)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            x = self.switch(self.first(x))
+            for _ in range(3):
+                x = self.thrice(x)
+            out, _ = self.pair(x)
+            return {"out": out}
+
+    torch.manual_seed(0)
+    model = Several()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with Onlooker(watch.run):
+
+        def step() -> bool:
+            model(torch.randn(5, 4))["out"].square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            return bool(watch.probe._activations)
+
+        until(step)
+        for _ in range(200):
+            step()
+    found = {watch.probe._tree.model.modules[one.module].path: one for one in watch.probe._activations}  # type: ignore[union-attr]
+    assert {"first", "switch", "thrice"} <= set(found) and "never" not in found
+    assert found["first"].shape == [5, 6] and found["first"].on is None
+    assert 0.0 < found["switch"].on < 1.0  # type: ignore[operator]
+    assert watch.ticks()
+
+
+def test_no_hook_is_left_behind(watch: Watch) -> None:
+    from torch.nn.modules.module import _global_forward_hooks
+
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with Onlooker(watch.run):
+        until(lambda: _train_once(model, optimizer) and watch.probe._activations)
+    watch.end()
+    assert len(_global_forward_hooks) == 0
+
+
+def _train_once(model: nn.Module, optimizer: Any) -> bool:
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return True

@@ -1,0 +1,286 @@
+"""Numbers: norms and ratios as an independent computation has them, and every odd kind of parameter."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, Optional
+
+import pytest
+import torch
+from torch import nn
+
+from tui.probe.meter import Change, divide, norms, sample
+from tui.run import events
+
+from .conftest import Watch
+
+
+@pytest.fixture
+def every_step(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """A probe that measures at each step, as it does while somebody single-steps."""
+    monkeypatch.setattr(type(watch.probe._gate), "single", property(lambda gate: True))
+    return watch
+
+
+def by_name(watch: Watch) -> dict[str, int]:
+    model = [one for one in watch.end() if isinstance(one, events.Model)][-1]
+    return {tensor.name: place for place, tensor in enumerate(model.tensors)}
+
+
+def test_norms_and_ratios_are_those_of_an_independent_computation(every_step: Watch) -> None:
+    # Given a model under Adam, with what we measure computed beside it, in float64
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 40), nn.Tanh(), nn.LayerNorm(40), nn.Linear(40, 3))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=0.1)
+    grads: list[list[float]] = []
+    ratios: list[list[float]] = []
+    losses: list[float] = []
+    for _ in range(20):
+        loss = model(torch.randn(8, 6)).square().mean()
+        loss.backward()
+        losses.append(loss.item())
+        grads.append([torch.linalg.vector_norm(p.grad.double()).item() for p in model.parameters()])
+        before = [p.detach().double().clone() for p in model.parameters()]
+        optimizer.step()
+        ratios.append(
+            [
+                (torch.linalg.vector_norm(p.detach().double() - b) / torch.linalg.vector_norm(b)).item()
+                for p, b in zip(model.parameters(), before)
+            ]
+        )
+        optimizer.zero_grad()
+    ticks = every_step.ticks()
+    # Then each tick has the numbers of its step
+    assert [tick.step for tick in ticks] == list(range(1, 21))
+    for tick in ticks:
+        assert tick.norms_step == tick.ratios_step == tick.step
+        assert tick.loss == pytest.approx(losses[tick.step - 1], rel=1e-5)
+        assert tick.norms == pytest.approx(grads[tick.step - 1], rel=1e-4)
+        assert tick.norm == pytest.approx(math.hypot(*grads[tick.step - 1]), rel=1e-4)
+        first_bias_is_zero_sized = ratios[tick.step - 1]
+        assert tick.ratios == pytest.approx(first_bias_is_zero_sized, rel=1e-3, nan_ok=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 3e4])
+def test_norms_of_every_precision(dtype: torch.dtype, scale: float) -> None:
+    torch.manual_seed(0)
+    tensors = [(torch.randn(700) * scale).to(dtype), (torch.randn(3, 5) * scale).to(dtype), torch.randn((), dtype=dtype)]
+    expected = [torch.linalg.vector_norm(tensor.double()).item() for tensor in tensors]
+    assert norms(tensors).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_norms_of_mixed_precisions() -> None:
+    tensors = [torch.ones(4, dtype=dtype) for dtype in (torch.float64, torch.bfloat16, torch.float32, torch.float16)]
+    assert norms(tensors).tolist() == [2.0, 2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_gradient_that_is_not_finite_comes_through(every_step: Watch, bad: float) -> None:
+    good, sick = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([good, sick], lr=0.1)
+    (good.sum() + (sick * torch.tensor([1.0, bad, 1.0])).sum()).backward()
+    optimizer.step()
+    (tick,) = every_step.ticks()
+    assert tick.norms is not None and tick.norms[0] == pytest.approx(math.sqrt(3))
+    assert not math.isfinite(tick.norms[1]) and not math.isfinite(tick.norm)
+    assert math.isnan(tick.norms[1]) == math.isnan(bad)
+    assert tick.ratios is not None and not math.isfinite(tick.ratios[1])
+
+
+def test_a_loss_that_is_not_finite_is_a_value(every_step: Watch) -> None:
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.0)
+    for factor in (1.0, math.nan, math.inf):
+        ((weight * 0).sum() + factor).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    losses = [tick.loss for tick in every_step.ticks()]
+    assert losses[0] == 1.0 and math.isnan(losses[1]) and losses[2] == math.inf
+
+
+def test_every_kind_of_parameter_is_taken_as_what_it_is(every_step: Watch) -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.plain = nn.Parameter(torch.full((3,), 2.0))
+            self.unused = nn.Parameter(torch.ones(3))
+            self.frozen = nn.Parameter(torch.ones(3), requires_grad=False)
+            self.scalar = nn.Parameter(torch.tensor(3.0))
+            self.empty = nn.Parameter(torch.empty(0, 4))
+            self.narrow = nn.Parameter(torch.ones(4, dtype=torch.bfloat16))
+            self.table = nn.Embedding(5, 2, sparse=True)
+            self.twofold = nn.Parameter(torch.ones(2, dtype=torch.complex64))
+
+        def forward(self) -> torch.Tensor:
+            total = self.plain.sum() + self.scalar * 4 + self.empty.sum() + self.narrow.float().sum()
+            return total + self.table(torch.tensor([1])).sum() + self.twofold.real.sum()
+
+    model = Odd()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        model().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    ticks = every_step.ticks()
+    place = by_name(every_step)
+    expected: dict[str, Optional[float]] = {
+        "plain": math.sqrt(3), "unused": None, "frozen": None, "scalar": 4.0, "empty": None, "narrow": 2.0, "table.weight": None, "twofold": None,
+    }  # fmt: skip
+    assert set(place) == set(expected)
+    for name, norm in expected.items():
+        assert ticks[-1].norms[place[name]] == (None if norm is None else pytest.approx(norm))
+    assert ticks[0].ratios[place["plain"]] == pytest.approx(0.05)
+    assert ticks[0].ratios[place["scalar"]] == pytest.approx(0.4 / 3)
+
+
+def test_parameters_added_midway_are_taken_in(every_step: Watch) -> None:
+    model = nn.ModuleList([nn.Linear(2, 2)])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step() -> None:
+        total = sum(layer(torch.ones(1, 2)).sum() for layer in model)
+        total.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    step()
+    model.append(nn.Linear(2, 2))
+    optimizer.add_param_group({"params": list(model[1].parameters())})
+    step()
+    ticks = every_step.ticks()
+    assert [len(tick.norms) for tick in ticks] == [2, 4]
+    assert ticks[-1].norms == pytest.approx([2.0, math.sqrt(2), 2.0, math.sqrt(2)], rel=1e-4)
+    assert set(by_name(every_step)) == {"0.weight", "0.bias", "1.weight", "1.bias"}
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_under_a_gradient_scaler_the_true_loss_and_the_true_norms_are_shown(every_step: Watch, fused: bool) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    losses, true = [], []
+    for _ in range(3):
+        loss = model(torch.ones(2, 4)).square().mean()
+        losses.append(loss.item())
+        true.append([torch.linalg.vector_norm(g).item() for g in torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)])
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+    ticks = every_step.ticks()
+    assert [tick.loss for tick in ticks] == pytest.approx(losses, rel=1e-5)
+    for tick, expected in zip(ticks, true):
+        assert tick.norms == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_window_of_a_tick_keeps_its_extremes(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a probe that records nothing until the end
+    monkeypatch.setattr(watch.probe._tick_pace, "due", lambda now: False)
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=0.0)
+    values = [1.0] * 50 + [100.0] + [1.0] * 49
+    for value in values:
+        (weight * 0 + value).sum().backward()
+        optimizer.step()
+    (tick,) = watch.ticks()
+    assert (tick.step, tick.steps, tick.loss, tick.low, tick.high) == (100, 100, 1.0, 1.0, 100.0)
+    assert tick.mean == pytest.approx(sum(values) / 100)
+
+
+def test_the_change_is_measured_at_fixed_positions_of_a_large_tensor() -> None:
+    large = torch.ones(100_000)
+    assert sample(large).numel() <= 4096
+    change = Change([large])
+    large += 0.5
+    assert divide(change.ratios().tolist()) == pytest.approx([0.5])
+
+
+def test_a_tensor_of_zeros_that_moved_has_an_infinite_ratio() -> None:
+    still, moved = torch.zeros(3), torch.zeros(3)
+    change = Change([still, moved])
+    moved += 1
+    assert divide(change.ratios().tolist()) == [0.0, math.inf]
+
+
+def test_watching_draws_no_random_number_and_changes_no_mode(every_step: Watch) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        state = None
+        loss = model(torch.ones(2, 4)).square().mean()
+        state = torch.get_rng_state()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        assert torch.equal(state, torch.get_rng_state())
+        assert torch.is_grad_enabled() and model.training and not torch.is_inference_mode_enabled()
+        assert all(parameter.requires_grad for parameter in model.parameters())
+    assert len(every_step.ticks()) == 3
+
+
+def test_a_tensor_class_that_refuses_everything_costs_the_program_nothing(every_step: Watch) -> None:
+    class Stubborn(torch.Tensor):
+        """As quantized and lazy tensors of libraries do: most operations are not implemented."""
+
+        allowed = True
+
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if "norm" in func.__name__ or "flatten" in func.__name__ or func.__name__ == "clone":
+                raise NotImplementedError(func.__name__)
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    weight = torch.ones(3).as_subclass(Stubborn).requires_grad_()
+    optimizer = torch.optim.SGD([weight], lr=0.1, foreach=False)
+    for _ in range(3):
+        (weight * 1.0).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    found = every_step.end()
+    assert weight.tolist() == pytest.approx([0.7, 0.7, 0.7])
+    assert [one.step for one in found if isinstance(one, events.End)] == [3]
+
+
+# ── what the program logs ──
+
+
+def test_what_is_logged_arrives_and_what_is_no_number_is_left_out(watch: Watch) -> None:
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    loss = weight.sum()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.probe.log({"before": 1})
+        loss.backward()
+        optimizer.step()
+        watch.probe.guard(
+            "the log", watch.probe.log,
+            {"val_loss": 0.5, "whole": 3, "tensor": torch.tensor([2.5]), "graph": weight.sum(), "nan": math.nan, "flag": True,
+             "many": torch.ones(2), "none": None, "text": "loss", "huge": 10**400, "list": [1], "x" * 5_000: 1.0},
+        )  # fmt: skip
+    found = watch.end()
+    metrics = {one.name: one.value for one in found if isinstance(one, events.Metric)}
+    assert {name: metrics[name] for name in ("before", "val_loss", "whole", "tensor", "flag")} == {
+        "before": 1.0, "val_loss": 0.5, "whole": 3.0, "tensor": 2.5, "flag": 1.0,
+    }  # fmt: skip
+    assert math.isnan(metrics["nan"]) and metrics["graph"] == pytest.approx(0.9)
+    assert not {"many", "none", "text", "huge", "list"} & set(metrics)
+    assert not [one for one in found if isinstance(one, events.Warning)]
+
+
+def test_a_program_that_logs_at_every_step_does_not_fill_the_disk(watch: Watch) -> None:
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    weight.sum().backward()
+    optimizer.step()
+    for number in range(60_000):
+        watch.probe.log({"val_loss": float(number)})
+    found = watch.end()
+    values = [one.value for one in found if isinstance(one, events.Metric)]
+    assert watch.run.events_file(0).stat().st_size < 700_000
+    assert len(values) > 1_000
+    assert values[-1] == 59_999.0  # and the last one is never lost
