@@ -178,7 +178,7 @@ def learn(ctx: click.Context, /, lesson: str | None, rest: tuple[str, ...], firs
     if asked:
         os.execv(sys.executable, [sys.executable, "-P", "-m", f"{__package__}.lessons.{lesson}", *rest])
     opening = first and screen and _first_time()
-    question = screen and card.choices != {} and (opening or not first)
+    question = screen and card.choices != {} and not how["readonly"] and (opening or not first)
     started = start_lesson(ctx.obj, card, list(rest), how, paced=screen, opening=opening, hold=question)
     _watch(started, how, asks=False, card=card if question else None, cards=cards, root=ctx.obj)
 
@@ -267,7 +267,8 @@ def _show(
 
     def begin(lesson: str) -> RunDirectory:
         chosen = lessons[lesson]
-        return start_lesson(root or _runs_root(None), chosen, [], {}, hold=bool(chosen.choices))
+        hold = bool(chosen.choices) and not how.get("readonly")
+        return start_lesson(root or _runs_root(None), chosen, [], {}, hold=hold)
 
     wishes = Wishes(
         readonly=how.get("readonly", False),

@@ -132,7 +132,7 @@ def test_every_kind_of_parameter_is_taken_as_what_it_is(every_step: Watch) -> No
     for name, norm in expected.items():
         assert ticks[-1].norms[place[name]] == (None if norm is None else pytest.approx(norm))
     assert ticks[0].ratios[place["plain"]] == pytest.approx(0.05)
-    assert ticks[0].ratios[place["scalar"]] == pytest.approx(0.4 / 3)
+    assert ticks[0].ratios[place["scalar"]] == pytest.approx(0.4 / 3, rel=1e-4)
 
 
 def test_parameters_added_midway_are_taken_in(every_step: Watch) -> None:

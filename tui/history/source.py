@@ -151,12 +151,14 @@ class Source:
 
     def _take(self, state: RunState, line: bytes) -> bool:
         try:
-            state.apply(events.decode_event(line))
+            event = events.decode_event(line)
         except BadRecord:
             self.bad_lines += 1
             if self._behind is not None and state is self.state:
                 self._bad_in_tail += 1  # the whole journal will show it once more
-            return False
+            following = line.find(b'{"k":', 1)  # where the end of a line was damaged, the next one is still whole
+            return following > 0 and self._take(state, line[following:])
+        state.apply(event)
         return True
 
     @staticmethod

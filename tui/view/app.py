@@ -70,14 +70,16 @@ class BacklitApp(PatientApp[int]):
 
     def __init__(self, scene: Scene, **how: Any) -> None:
         """how: `exits` leave at the end · `start_lesson` starts a lesson and gives its run · `cards` the lessons there
-        are · `lesson` the run is a lesson · `driver_class`."""
+        are · `lesson` the run is a lesson · `colors` the colour system, by default what the
+        terminal has · `driver_class`."""
         self.exits: bool = how.pop("exits", False)
         self.start_lesson: Callable[[str], RunDirectory] | None = how.pop("start_lesson", None)
         self.cards: list[Card] = how.pop("cards", [])
         self.lesson: bool = how.pop("lesson", False)
+        colors: str = how.pop("colors", "")
         super().__init__(**how)
         self.scene = scene
-        self.palette = Palette(color_system(self))
+        self.palette = Palette(colors or color_system(self))
         self.desk = ViewerDesk(scene.source.run)
         self.controls = Controls(self)
         self.detached = False
@@ -243,7 +245,9 @@ class BacklitApp(PatientApp[int]):
         self.controls.do("leave")
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and self.scene.opening and not isinstance(self.screen, Choose):
+        scene = self.scene
+        may = scene.steerable and (scene.may_steer or not scene.asks)
+        if isinstance(event, events.Key) and scene.opening and may and not isinstance(self.screen, Choose):
             pace = self.scene.card.pace if self.scene.card is not None else None
             self.controls.set_speed(pace)
         await super().on_event(event)
@@ -287,7 +291,7 @@ class BacklitApp(PatientApp[int]):
         def chosen(lesson: str | None) -> None:
             if lesson is None or self.start_lesson is None:
                 return
-            if self.lesson and not self.scene.source.over:
+            if self.lesson and self.scene.steerable:
                 self.controls.stop()
             try:
                 run = self.start_lesson(lesson)
@@ -307,7 +311,7 @@ class BacklitApp(PatientApp[int]):
         self.desk = ViewerDesk(run)
         self.lesson, self._began, self._seen = True, time.monotonic(), ()
         self.rearrange()
-        if card is not None and card.choices:
+        if card is not None and card.choices and not old.readonly:
             self._ask_the_question(card)
 
     def leaves_at_once(self) -> bool:

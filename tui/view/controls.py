@@ -98,7 +98,7 @@ class Controls:
                 number = int(text.replace(",", "").replace(" ", ""))
             except ValueError:
                 number = 0
-            if number < 1:
+            if not 1 <= number <= 10**9:
                 self.app.say(f"{text!r} is no number of batches.", bad=True)
                 return
             self.send(events.Step(self.app.desk.new_id(), number), self._pending("step", f"{number:,} batches"))
@@ -242,7 +242,7 @@ class Controls:
         if scene.source.over:
             self.app.exit(0)
             return
-        if self.app.leaves_at_once():
+        if self.app.leaves_at_once() and scene.steerable:
             self.stop()
             self.app.exit(0)
             return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ..history.source import Source
 from ..run.directory import RunDirectory, read_object, replace_bytes
 from .app import BacklitApp
+from .draw.cells import clean
 from .draw.numbers import count, duration, number, percent
 from .driver import Driver
 from .scene import Card, Scene
@@ -54,9 +55,11 @@ def show(run: RunDirectory, wishes: Wishes) -> int:
         return int(app.return_code)
     scene.source.poll()
     for line in farewell(scene):
-        print(line)
+        print(clean(line))
     exit_ = scene.source.exit
-    return exit_.code if exit_ is not None else 0
+    if exit_ is not None:
+        return exit_.code
+    return 1 if scene.source.status == "lost" else 0
 
 
 def _yield_the_processor() -> None:
@@ -87,6 +90,8 @@ def farewell(scene: Scene) -> list[str]:
         lines.append(f"  exit status {source.exit.code}" + (f" ({source.exit.error})" if source.exit.error else ""))
     elif not source.over:
         lines.append("  backlit attach shows it again")
+    else:
+        lines.append("  how it ended is not known")
     if status == "failed" and source.output.last():
         lines[1] = "  " + source.output.last()[:200]
     return lines

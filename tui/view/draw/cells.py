@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 
 Cell = tuple[str, str]
 Line = list[Cell]
+
+_PIECES = re.compile(r"\s+(?!%)|(?:\S|\s(?=%))+")  # a number is not parted from its per cent
+
+
+def clean(text: str) -> str:
+    """The text without what would command the terminal (escapes, tabs, line breaks) or has no width of its own."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _instead(letter) for letter in text)
+
+
+def _instead(letter: str) -> str:
+    if letter.isspace():
+        return " "
+    return "" if unicodedata.category(letter) == "Cf" else "\ufffd"
 
 
 def width_of(line: Iterable[Cell]) -> int:
@@ -53,12 +70,30 @@ def right(line: Sequence[Cell], width: int) -> Line:
 
 def shorten(text: str, width: int) -> str:
     """A text in at most `width` cells, cut in the middle: both ends of a name tell something."""
+    text = clean(text)
     if cell_len(text) <= width:
         return text
     if width < 5:
         return set_cell_size(text, max(0, width - 1)) + "…" if width > 0 else ""
-    tail = (width - 1) // 2
-    return set_cell_size(text, width - 1 - tail).rstrip() + "…" + text[-tail:]
+    tail = _end_of(text, (width - 1) // 2)
+    return set_cell_size(text, width - 1 - cell_len(tail)).rstrip() + "…" + tail
+
+
+def ending(text: str, width: int) -> str:
+    """A text in at most `width` cells, cut at its beginning: of a path, the end tells the most."""
+    text = clean(text)
+    if cell_len(text) <= width or width <= 0:
+        return text if width > 0 else ""
+    return "…" + _end_of(text, width - 1)
+
+
+def _end_of(text: str, width: int) -> str:
+    """The longest end of a text that fits into `width` cells."""
+    start, left = len(text), width
+    while start > 0 and cell_len(text[start - 1]) <= left:
+        start -= 1
+        left -= cell_len(text[start])
+    return text[start:]
 
 
 def wrap(cells: Sequence[Cell], width: int) -> list[Line]:
@@ -66,7 +101,7 @@ def wrap(cells: Sequence[Cell], width: int) -> list[Line]:
     lines: list[Line] = [[]]
     used = 0
     for text, style in cells:
-        for word in _words(text):
+        for word in _words(clean(text)):
             size = cell_len(word)
             if word.isspace():
                 if used and used + size <= width:
@@ -84,15 +119,7 @@ def wrap(cells: Sequence[Cell], width: int) -> list[Line]:
 
 
 def _words(text: str) -> Iterable[str]:
-    word, space = "", False
-    for letter in text:
-        if letter.isspace() != space and word:
-            yield word
-            word = ""
-        space = letter.isspace()
-        word += " " if space else letter
-    if word:
-        yield word
+    return (found.group() for found in _PIECES.finditer(text))
 
 
 def _merge(line: Line) -> Line:

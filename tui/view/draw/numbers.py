@@ -76,7 +76,8 @@ def percent(share: Optional[float], digits: int = 0) -> str:
     """A share as a percentage: 77 %, 97.3 %."""
     if share is None or not math.isfinite(share):
         return number(share)
-    return f"{100 * share:.{digits}f} %"
+    value = 100 * share
+    return f"{value:.{digits}f} %" if abs(value) < 1e6 else f"{number(value)} %"
 
 
 def duration(seconds: Optional[float]) -> str:

@@ -108,11 +108,13 @@ def _starting(scene: Scene) -> list[Paragraph]:
     return out
 
 
-def _loss_now(scene: Scene) -> Paragraph:
+def _loss_now(scene: Scene, head: str = "The loss is ") -> Paragraph:
     loss = scene.loss
-    words: Paragraph = [("The loss is ", "ink"), (number(loss), _style(loss)), (".", "ink")]
+    if loss is None:
+        return []
+    words: Paragraph = [(head, "ink"), (number(loss), _style(loss)), (".", "ink")]
     model = scene.state.model
-    if loss is not None and model is not None and model.loss == "cross-entropy" and 0 <= loss < 50:
+    if model is not None and model.loss == "cross-entropy" and 0 <= loss < 50:
         words[-1] = (": ", "ink")
         words.append((f"e^−{number(loss)} = {number(math.exp(-loss), 2)} is the typical probability", "ink"))
         words.append((" that it gives to the right answer.", "ink"))
@@ -149,12 +151,14 @@ def _paused(scene: Scene) -> list[Paragraph]:
     step, phase = scene.state.step, scene.state.phase
     made = "No update has been made yet. " if step == 0 else f"Paused after {count(step)} updates. "
     out: list[Paragraph] = [[(made, "ink"), (PHASE_WORDS.get(phase, ""), "ink")]]
-    if phase != "start":
-        out.append(_loss_now(scene))
     live = scene.state.live
+    if phase != "start" and (step > 0 or (live is not None and live.loss is not None)):
+        in_hand = live is not None and live.loss is not None
+        out.append(_loss_now(scene, "The loss of this batch is " if in_hand else "The loss of the last update was "))
     if live is not None and live.code:
         out.append([(live.line + "  ", "dim"), (live.code, "train")])
-    out.append([("n runs one batch, p one phase, space goes on.", "dim")])
+    if scene.steerable:
+        out.append([("n runs one batch, p one phase, space goes on.", "dim")])
     if phase == "update":
         out.insert(2, _moved(scene))
     return [paragraph for paragraph in out if paragraph]
@@ -236,7 +240,9 @@ def _trouble(scene: Scene, tick: Tick) -> list[Paragraph]:
     else:
         first = scene.state.first_loss
         out = [[("▲ ", "warning"), (f"Diverging: the loss is {number(loss)}, it began at {number(first)}.", "ink")]]
-    out.append([(f"The learning rate is {rate(tick.rate)}. Most often it is too high: − lowers it.", "ink")])
+    if tick.rate is not None:
+        lowers = ": − lowers it" if scene.steerable else ""
+        out.append([(f"The learning rate is {rate(tick.rate)}. Most often it is too high{lowers}.", "ink")])
     return out
 
 

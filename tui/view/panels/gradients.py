@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import statistics
 
-from ...history.state import Health
+from rich.cells import cell_len, set_cell_size
+
+from ...history.state import Health, Layer
 from ..draw.bars import decades, log_bar, tick_row
-from ..draw.cells import Cell, Line, fit, shorten
+from ..draw.cells import Cell, Line, clean, ending, fit, width_of
 from ..draw.numbers import brief, number, ratio, size
 from ..draw.sparkline import sparkline
 from ..scene import Scene
@@ -58,9 +60,12 @@ class Gradients(Panel):
         state = scene.state
         if not state.layers:
             words = "No training was seen." if scene.source.over else "They come with the first step."
+            if state.model is not None:
+                words = "This model has no parameters."
             return [[(words, "dim")]]
         rows = scene.rows()
-        names = min(24 if width >= 90 else 14, max([5, *(len(state.layers[row].title) for row in rows)]))
+        most = 24 if width >= 90 else (20 if width >= 70 else 14)
+        names = min(most, max([5, *(cell_len(state.layers[row].title) for row in rows)]))
         trend = 12 if width >= 60 else (8 if width >= 40 else 0)
         more = MORE if width >= 100 else 0
         bars = max(6, width - names - 1 - 1 - 7 - (trend + 1 if trend else 0) - 7 - more)
@@ -85,7 +90,8 @@ class Gradients(Panel):
         total.append((number(tick.norm if tick is not None else None), _style(tick.norm if tick is not None else None)))
         hidden = len(rows) - len(shown)
         if hidden > 0:
-            total.append((f"   {hidden} more layers: ↑ ↓", "dim"))
+            words, brief_words = f"   {hidden} more layers: ↑ ↓", f"  +{hidden}"
+            total.append((words if width_of([*total, (words, "")]) <= width else brief_words, "dim"))
         if len(lines) < height:
             lines.append(total)
         return lines
@@ -113,7 +119,7 @@ class Gradients(Panel):
     def _row(self, scene: Scene, row: int, names: int, bars: int, trend: int, low: int, high: int) -> Line:
         layer, health = scene.state.layers[row], scene.state.health[row]
         focused = row == scene.shown_layer()
-        line: Line = [(fit_text(shorten(layer.title, names), names), "train" if focused else "ink"), (" ", "ink")]
+        line: Line = [(fit_text(named(layer, names), names), "train" if focused else "ink"), (" ", "ink")]
         if not layer.trainable:
             return [*line, ("frozen", "dim")]
         line += fit(log_bar(health.now, bars, low, high, "gradient"), bars)
@@ -165,4 +171,9 @@ def _style(value: float | None) -> str:
 
 
 def fit_text(text: str, width: int) -> str:
-    return text[:width].ljust(width)
+    return set_cell_size(clean(text), width)
+
+
+def named(layer: Layer, width: int) -> str:
+    """Name and kind of a layer if there is room, else its name, else the end of it: that tells layers apart."""
+    return layer.title if cell_len(layer.title) <= width else ending(layer.name, width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..draw.cells import Cell, Line, cut, width_of
+from ..draw.cells import Cell, Line, cut, shorten, width_of
 from ..draw.numbers import count, duration, number, percent, rate, speed
 from ..scene import Scene
 from .panel import Panel
@@ -43,7 +43,9 @@ def _first(scene: Scene, width: int) -> Line:
     tick, state = scene.tick, scene.state
     compact = scene.size == "compact"
     parts: list[Line] = [] if compact else [[("backlit", "ink.bold")]]
-    parts.append([(scene.program, "ink.bold" if compact else "dim"), ("  ", "ink"), STATES[scene.status]])
+    status = STATES[scene.status]
+    name = shorten(scene.program, max(1, min(40, width // 3, width - width_of([status]) - 2)))
+    parts.append([(name, "ink.bold" if compact else "dim"), ("  ", "ink"), status])
     if tick is not None:
         where: list[str] = []
         if tick.epoch is not None:

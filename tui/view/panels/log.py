@@ -16,7 +16,7 @@ class Log(Panel):
 
     def notes(self, scene: Scene) -> list[str]:
         back = scene.scroll.get("log", 0)
-        return [f"{back} lines back" if back else ("/" + scene.filter if scene.filter else "")]
+        return [f"{back} line{'s' if back > 1 else ''} back" if back else ("/" + scene.filter if scene.filter else "")]
 
     def move(self, scene: Scene, lines: int) -> bool:
         most = max(0, len(scene.source.output.lines) - 1)

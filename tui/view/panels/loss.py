@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 
 from ...history.series import Series, smooth
 from ...history.state import RunState
 from ..draw import chart
-from ..draw.cells import Line, fit
-from ..draw.numbers import number
+from ..draw.cells import Line, fit, wrap
+from ..draw.numbers import brief, number
 from ..draw.sparkline import bucket, sparkline
 from ..scene import Scene
 from .panel import Panel
@@ -51,7 +52,10 @@ class Loss(Panel):
         if not len(state.train):
             if len(state.validation):
                 return _sparklines(scene, width)
-            return [[("No loss was seen." if scene.source.over else "It comes with the first step.", "dim")]]
+            words = "No loss was seen." if scene.source.over else "It comes with the first step."
+            if state.step and not scene.source.over:
+                words = "No loss has been seen yet."
+            return wrap([(words, "dim")], width)
         lines = _sparklines(scene, width)
         room = height - len(lines)
         if room >= 5 and width >= 24:
@@ -95,7 +99,8 @@ def _sparklines(scene: Scene, width: int) -> list[Line]:
     ):
         if name == "val" and not values:
             continue
-        head: Line = [(name.ljust(6), style), (number(newest).ljust(6) + " ", _style(newest))]
+        value = number(newest) if len(number(newest)) <= 6 else brief(newest)
+        head: Line = [(name.ljust(6), style), (value.ljust(6) + " ", _style(newest))]
         lines.append(head + fit(sparkline(bucket(values, room, (0, last)), style, low, high), room))
     return lines
 
@@ -114,17 +119,21 @@ def _robust(values: list[float]) -> tuple[float, float]:
 
 def draw_loss(state: RunState, width: int, height: int, log_y: bool) -> list[Line]:
     """Raw training loss dim, smoothed bright over it, validation as ●, interventions as ▼."""
-    raw_x, raw_y, mean_x, mean_y = _curve(state.train)
+    curve = _curve(state.train)
     lines = []
-    if raw_x:
-        lines.append(chart.Line(raw_x, raw_y, "train_dim"))
-        lines.append(chart.Line(mean_x, smooth(mean_y, 0.9 if len(mean_y) > 40 else 0.6), "train"))
+    if curve.steps:
+        lines.append(chart.Line(curve.steps, curve.lows, "train_dim"))
+        if curve.highs != curve.lows:
+            lines.append(chart.Line(curve.steps, curve.highs, "train_dim"))
+        strength = 0.5 if curve.highs != curve.lows else (0.9 if len(curve.means) > 40 else 0.6)
+        means = smooth(curve.means, strength)  # means of many steps are smooth already
+        lines.append(chart.Line(curve.steps, means, "train"))
     if len(state.validation):
         xs = [float(b.last) for b in state.validation.buckets]
         ys = [b.mean if not b.odd else math.nan for b in state.validation.buckets]
         lines.append(chart.Line(xs, ys, "validation", marker="dot", lined=False))
     marks = [chart.Mark(float(mark.step), "you") for mark in state.marks]
-    values = [y for y in raw_y if math.isfinite(y)] + [
+    values = [y for y in curve.highs if math.isfinite(y)] + [
         b.high for b in state.validation.buckets if math.isfinite(b.high)
     ]
     limits = None
@@ -136,26 +145,25 @@ def draw_loss(state: RunState, width: int, height: int, log_y: bool) -> list[Lin
     return chart.draw_chart(width, height, lines, marks, log_y=log_y, y_limits=limits, x_limits=(0, max(1, state.step)))
 
 
-def _curve(series: Series) -> tuple[list[float], list[float], list[float], list[float]]:
-    """(x, y) of the raw curve with both extremes of every bucket, and of its means."""
-    raw_x: list[float] = []
-    raw_y: list[float] = []
-    mean_x: list[float] = []
-    mean_y: list[float] = []
+@dataclass
+class _Curve:
+    """The buckets of a series as curves: both extremes, which are one where every step was recorded, and the means."""
+
+    steps: list[float]
+    lows: list[float]
+    highs: list[float]
+    means: list[float]
+
+
+def _curve(series: Series) -> _Curve:
+    curve = _Curve([], [], [], [])
     for b in series.buckets:
-        if b.odd:
-            raw_x.append(float(b.last))
-            raw_y.append(math.nan)
-        if b.odd < b.count:
-            middle = (b.first + b.last) / 2
-            raw_x.append(middle)
-            raw_y.append(b.low)
-            if b.high > b.low:
-                raw_x.append(middle)
-                raw_y.append(b.high)
-            mean_x.append(float(b.last))
-            mean_y.append(b.mean)
-    return raw_x, raw_y, mean_x, mean_y
+        known = b.odd < b.count
+        curve.steps.append(float(b.last))
+        curve.lows.append(b.low if known else math.nan)
+        curve.highs.append(math.nan if b.odd else b.high)
+        curve.means.append(b.mean)
+    return curve
 
 
 def _style(value: float | None) -> str:

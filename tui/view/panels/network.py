@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...run.events import Activation, Model, ModuleInfo
-from ..draw.cells import Line, cut, fit, right, shorten, width_of
+from ..draw.cells import Line, cut, fit, right, shorten, width_of, wrap
 from ..draw.numbers import count, number, percent, size
 from ..scene import Scene
 from .panel import Panel
@@ -107,8 +107,8 @@ class Network(Panel):
 
 def waiting(scene: Scene, width: int) -> list[Line]:
     """Before the first step, in a narrow place."""
-    words = "it appears with the first step" if not scene.source.over else "no training was seen"
-    return [[(words[:width], "dim")]]
+    words = "It appears with the first step." if not scene.source.over else "No training was seen."
+    return wrap([(words, "dim")], width)
 
 
 def _tree_lines(scene: Scene, root: Node | None, model: Model, width: int, roomy: bool) -> list[Line]:

@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ..draw.cells import Line, fit, width_of
+from ..draw.cells import Line, clean, fit, width_of
 from ..scene import Scene
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class Panel(Widget, can_focus=True):
         if width <= 0 or height <= 0:
             return
         palette = self.backlit.palette
-        lines = [fit(line, width) for line in self.draw(scene, width, height)[:height]]
+        drawn = self.draw(scene, width, height)[:height]
+        lines = [fit([(clean(text), style) for text, style in line], width) for line in drawn]
         blank: Line = [(" " * width, "ink")]
         lines += [blank] * (height - len(lines))
         same_size = self._drawn_for == (width, height)
@@ -107,12 +108,12 @@ class Panel(Widget, can_focus=True):
         if not self.NAME:
             return
         tabs = self.backlit.tab_title(self.id or "")
-        width = self.size.width - BORDER
+        width = self.outer_size.width - BORDER
         for attribute, words in (
             ("border_title", [tabs] if tabs else self.names(scene)),
             ("border_subtitle", self.notes(scene)),
         ):
-            fits = next((word for word in words if cell_len(word) <= width), "")
+            fits = next((word for word in map(clean, words) if cell_len(word) <= width), "")
             escaped = fits.replace("[", r"\[")
             if getattr(self, attribute) != escaped:
                 setattr(self, attribute, escaped)

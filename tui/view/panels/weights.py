@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...run.events import Picture
-from ..draw.cells import Line, fit, wrap
+from ..draw.cells import Line, fit, width_of, wrap
 from ..draw.heatmap import fitting, ramp, units
 from ..draw.numbers import count, number, percent
 from ..draw.sparkline import BLOCKS
@@ -94,24 +94,27 @@ class Weights(Panel):
 
 def _legend(picture: Picture, width: int) -> list[Line]:
     scale: Line = [*ramp()]
-    reach = number(picture.scale, 2) if picture.scale > 1e-29 else "0"
+    reach = "0" if abs(picture.scale) <= 1e-29 else number(picture.scale, 2)
     if width >= 40:
         scale = [(f"−{reach} ", "dim"), *ramp()[1:-1], (f" {reach}", "dim")]
     bars = picture.histogram
     room = width - sum(len(text) for text, _ in scale) - 2
     if bars and room >= 8:
         scale += [("  ", "ink"), *_histogram(bars, min(room, 24))]
-    moved: Line = []
-    if picture.odd:
-        moved += [(f"✗ {picture.odd} not finite ", "bad")]
-    std = "std " + number(picture.std, 2)
-    moved += [(std, "dim")]
+    said: Line = [(f"✗ {count(picture.odd)} not finite", "bad"), (" · ", "dim")] if picture.odd else []
+    said += [("std " + number(picture.std, 2), "dim")]
     if picture.moved is not None:
-        words = " · moved {} from the start" if width >= 38 else " · moved {}"
-        moved += [(words.format(percent(picture.moved)), "dim")]
-    if picture.sampled < picture.of_weights and width >= 60:
-        moved += [(f" · from {count(picture.sampled)} of {count(picture.of_weights)} weights", "dim")]
-    return [fit(scale, width), fit(moved, width)]
+        short = f" · moved {percent(picture.moved)}"
+        said = _with(said, [short + " from the start", short], width)
+    if picture.sampled < picture.of_weights:
+        said = _with(said, [f" · from {count(picture.sampled)} of {count(picture.of_weights)} weights"], width)
+    return [fit(scale, width), fit(said, width)]
+
+
+def _with(line: Line, words: list[str], width: int) -> Line:
+    """The line with the first of the words that fits behind it, or as it was."""
+    longer: list[Line] = [[*line, (word, "dim")] for word in words]
+    return next((one for one in longer if width_of(one) <= width), line)
 
 
 def _histogram(counts: list[int], width: int) -> Line:
