@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tui.run.directory import RunDirectory
+from tui.run.events import Live, decode_live
 
-from .support import Onlooker, Program, python
+from .support import Bare, Onlooker, Program, python, until
 
 
 @pytest.fixture
@@ -18,15 +19,38 @@ def run(tmp_path: Path) -> RunDirectory:
     return RunDirectory.create(tmp_path / "runs", "test", {"command": ["true"], "cwd": str(tmp_path)})
 
 
+TWO_MODELS = python("two_models", "24")
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    """A run of a real program that was looked at and has ended. Copy it before changing it."""
-    program = Program(tmp_path_factory.mktemp("finished"), python("two_models", "4"))
-    (program.run.control / "hand.jsonl").write_bytes(b'{"do":"lr","factor":0.5,"id":"a"}\n')
-    with Onlooker(program.run):
-        program.wait()
-    assert program.run.exit() is not None and program.run.live_file(0).exists()
-    return program.run
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Bare:
+    """What two_models prints by itself."""
+    return Bare(TWO_MODELS, tmp_path_factory.mktemp("bare"))
+
+
+@pytest.fixture(scope="session")
+def looked_at(reference: Bare, tmp_path_factory: pytest.TempPathFactory) -> tuple[Program, list[Live]]:
+    """The same program inside a run, with a restless viewer, and what that one could see. It has ended."""
+    program = Program(tmp_path_factory.mktemp("looked at"), TWO_MODELS)
+    (program.run.control / "hand.jsonl").write_bytes(b'{"do":"speed","steps_per_s":100000,"id":"a"}\n')
+    seen: list[Live] = []
+
+    def look() -> bool:
+        try:
+            seen.append(decode_live(program.run.live_file(0).read_bytes()))
+        except OSError:
+            pass  # not there yet
+        return program.run.exit() is not None
+
+    with Onlooker(program.run, restless=True):
+        until(look)
+    return program, seen
+
+
+@pytest.fixture
+def finished(looked_at: tuple[Program, list[Live]]) -> RunDirectory:
+    """A real run that has ended. Copy it before changing it."""
+    return looked_at[0].run
 
 
 @pytest.fixture

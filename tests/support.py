@@ -159,15 +159,28 @@ def python(name: str, *arguments: str) -> list[str]:
     return [sys.executable, str(PROGRAMS / f"{name}.py"), *arguments]
 
 
-def bare(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The same command without us."""
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **QUIET},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-    )
+class Bare:
+    """The same command without us; it runs beside whatever the test does meanwhile."""
+
+    def __init__(self, command: list[str], cwd: Path) -> None:
+        self._process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **QUIET},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._output: Optional[str] = None
+
+    @property
+    def output(self) -> str:
+        if self._output is None:
+            self._output = self._process.communicate(timeout=120)[0]
+        return self._output
+
+    @property
+    def status(self) -> int:
+        self.output
+        return self._process.returncode

@@ -49,7 +49,8 @@ def keys(quick: bool) -> Iterator[Row]:
             end(run)
     every = [value for values in found.values() for value in values]
     worst = ", ".join(f"{key} {quantile(values, 0.95):.0f}" for key, values in found.items())
-    yield Row("key → visible effect", "byte sent → screen, ms", "≤ 100 ms", every, "p95", [f"95 % by key: {worst}"])
+    note = f"95 % by key: {worst}"
+    yield Row("key → visible effect", "byte sent → screen, ms", "≤ 100 ms", every, "p95", [note])
     yield Row("pause", "steps until held", "≤ 1 step", held, "p95")
 
 
@@ -75,7 +76,9 @@ def _line(pattern: str) -> Look:
 def _lit(terminal: Terminal) -> object:
     """The colours of all upper left corners."""
     screen = terminal._screen()
-    found = [(y, x, cell.fg) for y, row in list(screen.buffer.items()) for x, cell in list(row.items()) if cell.data == "╭"]
+    found = [
+        (y, x, cell.fg) for y, row in list(screen.buffer.items()) for x, cell in list(row.items()) if cell.data == "╭"
+    ]
     return sorted(found)
 
 

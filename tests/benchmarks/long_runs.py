@@ -3,14 +3,14 @@
 attach: a journal is written that looks like a live run of the medium model in which every one of 1,000,000 steps was
 recorded by a tick of its own (some 350 MB: more than the probe would ever write, and the hardest case for a reader).
 `backlit attach` is started at 120x36 on an emulated screen (pyte). "First screen": from process start until the header
-has the last step, the network its layers, the weights a picture and the loss its axis. "Curves whole": until the viewer has
-read as many bytes as the journal has. Memory is the viewer's resident set after that. The same again with a journal as
-large as a week's may become, which is what the 3 s are about.
+has the last step, the network its layers, the weights a picture and the loss its axis. "Curves whole": until the viewer
+has read as many bytes as the journal has, to a tenth of a second. Memory is the viewer's resident set after that. The
+same again with a journal as large as a week's may become, which is what the 3 s are about.
 
 week: seven days are simulated with the probe's own rules and no training. The size of a tick is what real ticks of the
-small, the medium and the 1,000-tensor model have, plus the longer numbers of a long run; a tick is offered ten times a second and
-is recorded when `SparserWithAge` allows it; every second an epoch begins and two metrics are logged, through the
-real `Logbook`. Not in it: the program's own prints (output.log), answers to keys, and what checkpoints would take.
+small, the medium and the 1,000-tensor model have, plus the longer numbers of a long run. A tick is offered ten times a
+second and is recorded when `SparserWithAge` allows it; every second an epoch begins and two metrics are logged, through
+the real `Logbook`. Not in it: the program's own prints (output.log), answers to keys, and what checkpoints would take.
 """
 
 from __future__ import annotations
@@ -49,8 +49,10 @@ def attach(quick: bool) -> Iterator[Row]:
     whole_week = SparserWithAge()
     lines = 10_000 if quick else 1_000_000
     most = int(whole_week.start_bytes * 7.9)
-    for name, count, size, wait_s in (("a week's journal", 10**9, most if not quick else 10**6, "≤ 3 s"),
-                                      (f"{lines:,} ticks", lines, 10**12, "")):
+    for name, count, size, wait_s in (
+        ("a week's journal", 10**9, most if not quick else 10**6, "≤ 3 s"),
+        (f"{lines:,} ticks", lines, 10**12, ""),
+    ):
         firsts, curves, memory = [], [], []
         with folder() as root:
             run = synthetic(root, count, size)

@@ -90,7 +90,9 @@ def table(rows: Sequence[Row]) -> list[str]:
 
 def machine() -> str:
     """Processor, cores, memory and versions, in one line."""
-    model = next((line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
+    model = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
+    )
     memory = next((int(line.split()[1]) >> 20 for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     versions = " · ".join(f"{name} {_version(name)}" for name in ("torch", "textual"))

@@ -1,9 +1,9 @@
 """Bytes to the terminal and the viewer's processor time, over a minute of training. Group: traffic.
 
-The default dashboard at 120x36, in a pseudo-terminal that counts bytes and answers as a modern terminal does. The digits
-lesson runs at its own pace; the medium model at full speed (one thread); then that model is paused. Measuring begins
-some seconds after the first steps. Bytes: kB of each second, and their mean. Processor: the viewer's user and
-system time (its guard's too, which sleeps) in per cent of one core for each second, and their mean.
+The default dashboard at 120x36, in a pseudo-terminal that counts bytes and answers as a modern terminal does. The
+digits lesson runs at its own pace; the medium model at full speed (one thread); then that model is paused. Measuring
+begins some seconds after the first steps. Bytes: kB of each second, and their mean. Processor: the viewer's user and
+system time (without its guard, which sleeps) in per cent of one core for each second, and their mean.
 """
 
 from __future__ import annotations

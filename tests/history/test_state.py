@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tui.history.state import RunState, combined
 from tui.run import events
@@ -123,8 +124,8 @@ def test_norms_of_several_tensors_together() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(*(records(cls) for cls in (Model, Tick, Tick, Metric, Applied, Gate, Live)))
-def test_nothing_that_can_be_read_can_hurt(*happened: Any) -> None:
+@given(st.tuples(*(records(cls) for cls in (Model, Tick, Tick, Metric, Applied, Gate, Live))))
+def test_nothing_that_can_be_read_can_hurt(happened: tuple[Any, ...]) -> None:
     state = RunState()
     for event in happened:
         if isinstance(event, Live):

@@ -230,8 +230,7 @@ def test_a_turn_while_held_holds_for_the_very_next_update(watch: Watch, make: Ca
     watch.steered(train, steer)
     watch.end()
     # Then the weights felt exactly what was asked, from the very next update on
-    plain = [group for group in seen]
-    expected = [*plain[:2], *(2 * rate for rate in plain[2:4]), 0.5, 0.5, 0.5, *plain[7:]]
+    expected = [*seen[:2], *(2 * rate for rate in seen[2:4]), 0.5, 0.5, 0.5, *seen[7:]]
     assert used == pytest.approx(expected, rel=1e-9)
     # And the program saw its own schedule all the time
     other = torch.optim.SGD([parameter()], lr=0.1)
@@ -244,10 +243,10 @@ def test_a_turn_while_held_holds_for_the_very_next_update(watch: Watch, make: Ca
     assert seen == own
     # And the answers say what was and what is, as read back, and from which step on
     factor, fixed, *refused, release = [answer for answer in answers if answer.do == "lr"]
-    assert (factor.before, factor.after, factor.factor, factor.step) == pytest.approx((plain[2], 2 * plain[2], 2.0, 3))
-    assert (fixed.before, fixed.after, fixed.factor, fixed.step) == (pytest.approx(2 * plain[4]), 0.5, None, 5)
+    assert (factor.before, factor.after, factor.factor, factor.step) == pytest.approx((seen[2], 2 * seen[2], 2.0, 3))
+    assert (fixed.before, fixed.after, fixed.factor, fixed.step) == (pytest.approx(2 * seen[4]), 0.5, None, 5)
     assert [bool(answer.refused) for answer in refused] == [True, True, True]
-    assert (release.before, release.after, release.factor, release.step) == (0.5, plain[7], None, 8)
+    assert (release.before, release.after, release.factor, release.step) == (0.5, seen[7], None, 8)
 
 
 def test_a_turn_while_training_runs_is_answered_with_what_was_used(watch: Watch) -> None:

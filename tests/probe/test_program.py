@@ -10,7 +10,7 @@ import pytest
 
 from tui.run import events
 
-from ..support import PROGRAMS, Hand, bare, events_of, python, until
+from ..support import PROGRAMS, Bare, Hand, events_of, python, until
 
 
 def test_a_package_that_tells_everything_and_ends_with_status_3(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,12 +18,12 @@ def test_a_package_that_tells_everything_and_ends_with_status_3(start: Any, monk
     beside = PROGRAMS / "beside"
     monkeypatch.setenv("PYTHONPATH", str(beside))
     command = [sys.executable, "-m", "package", "--lr", "0.1", "a b"]
-    alone = bare(command, PROGRAMS)
+    alone = Bare(command, PROGRAMS)
     program = start(command, cwd=PROGRAMS).wait()
     # Then it says the same, to the letter, and ends the same
-    assert "the user's" in alone.stdout and str(beside / "tui.py") in alone.stdout
-    assert program.output == alone.stdout
-    assert (program.run.exit().status, alone.returncode) == (3, 3)
+    assert "the user's" in alone.output and str(beside / "tui.py") in alone.output
+    assert program.output == alone.output
+    assert (program.run.exit().status, alone.status) == (3, 3)
     # And it was watched
     found = events_of(program.run)
     assert [one.step for one in found if isinstance(one, events.End)] == [3]
@@ -32,11 +32,11 @@ def test_a_package_that_tells_everything_and_ends_with_status_3(start: Any, monk
 
 def test_a_program_that_fails_shows_its_own_traceback(start: Any) -> None:
     command = python("raises")
-    alone = bare(command, PROGRAMS)
+    alone = Bare(command, PROGRAMS)
     program = start(command, cwd=PROGRAMS).wait()
-    assert "ValueError: the user's own" in alone.stdout
-    assert program.output == alone.stdout
-    assert (program.run.exit().status, alone.returncode) == (1, 1)
+    assert "ValueError: the user's own" in alone.output
+    assert program.output == alone.output
+    assert (program.run.exit().status, alone.status) == (1, 1)
     assert [one.step for one in events_of(program.run) if isinstance(one, events.End)] == [2]
 
 

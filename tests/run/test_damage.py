@@ -13,7 +13,7 @@ from tui.history.source import Source
 from tui.history.state import RunState
 from tui.run.directory import RunDirectory
 
-FLIPS = 400
+FLIPS = 200
 CUTS = 120
 
 
@@ -59,7 +59,7 @@ NAMES = ["events.0.jsonl", "live.0.json", "run.json", "exit.json", "output.log",
 def test_a_flipped_bit_costs_at_most_its_record(copy: RunDirectory, read: Callable[[], int], name: str) -> None:
     path = copy.path / name
     whole, content = read(), path.read_bytes()
-    assert whole > 20
+    assert whole > 8
     chance = random.Random(name)
     for _ in range(FLIPS):
         damaged = bytearray(content)

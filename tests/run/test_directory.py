@@ -37,7 +37,7 @@ def test_everything_is_closed_to_others_even_without_an_umask(tmp_path: Path, no
     append_line(run.control / "me.jsonl", b"{}\n")
     os.close(hold_lock(run.lock_file))
     # Then nobody else may even look
-    for folder, folders, files in os.walk(tmp_path / "state"):
+    for folder, _, files in os.walk(tmp_path / "state"):
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700, folder
         for name in files:
             assert stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode) == 0o600, name

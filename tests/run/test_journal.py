@@ -57,7 +57,7 @@ def test_no_descriptor_is_kept(path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-@pytest.mark.parametrize("room", range(0, 14))
+@pytest.mark.parametrize("room", range(14))
 def test_a_full_disk_leaves_whole_lines_and_nothing_is_lost_when_there_is_room_again(
     path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:

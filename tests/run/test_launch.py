@@ -14,7 +14,7 @@ import pytest
 from tui.run import launch
 from tui.run.directory import RunDirectory, locked
 
-from ..support import bare, until
+from ..support import Bare, until
 
 TELL = """
 import json, os, sys
@@ -68,7 +68,7 @@ def test_what_the_program_is_given(start: Any, tmp_path: Path, monkeypatch: pyte
     assert (told["cwd"], told["input"], told["tty"], told["session"]) == (str(here), "", False, True)
     assert (told["run"], told["mine"]) == (str(program.run.path), "kept")
     # And its path for modules is the one that it would have without us
-    assert told["path"] == json.loads(bare([sys.executable, *arguments], here).stdout)["path"]
+    assert told["path"] == json.loads(Bare([sys.executable, *arguments], here).output)["path"]
 
 
 @pytest.mark.parametrize("theirs", [None, "", "/x:/y", ":/x", "/x::/x"])
@@ -80,7 +80,7 @@ def test_the_path_for_modules_is_theirs_whatever_they_set(
     else:
         monkeypatch.setenv("PYTHONPATH", theirs)
     command = [sys.executable, "-c", "import sys; print(sys.path)"]
-    assert start(command, cwd=tmp_path).wait().output == bare(command, tmp_path).stdout
+    assert start(command, cwd=tmp_path).wait().output == Bare(command, tmp_path).output
 
 
 def test_both_outputs_are_in_one_log_in_their_order(start: Any) -> None:
@@ -111,7 +111,7 @@ def test_a_faulty_sitecustomize_of_theirs_costs_what_it_costs_without_us(
     command = [sys.executable, "-c", "print('on')"]
     program = start(command).wait()
     assert "RuntimeError: mine" in program.output and program.output.endswith("on\n")
-    assert (bare(command, tmp_path).returncode, program.run.exit().code) == (0, 0)
+    assert (Bare(command, tmp_path).status, program.run.exit().code) == (0, 0)
 
 
 def supervisor_of(run: RunDirectory) -> int:

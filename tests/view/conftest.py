@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tui.history.source import Source
 from tui.view.app import BacklitApp
@@ -53,13 +54,20 @@ class Viewer:
     def scene(self) -> Scene:
         return self.app.scene
 
+    async def settle(self) -> None:
+        """Until everything that is under way is laid out and drawn. Pilot.pause also waits for an idle processor."""
+        for _ in range(2):
+            await self.pilot._wait_for_screen()
+            self.app.screen._on_timer_update()
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
-        await self.pilot.pause()
+        await self.settle()
 
     async def type(self, text: str) -> None:
         """Into the dialog that is open, then Enter."""
-        await self.press(*(" ".join(text).replace("   ", " space ").split()), "enter")
+        self.app.screen.query_one(Input).value = text
+        await self.press("enter")
 
     async def until(self, condition: Callable[[], Any], most_s: float = 30.0) -> Any:
         """Waits for what the app's own polling brings about."""
@@ -80,6 +88,15 @@ class Viewer:
         """Waits for a message with these words."""
         await self.until(lambda: any(words in one.message for one in self.app._notifications))
 
+    async def turn_to(self, tape: Tape) -> None:
+        """Shows another run, read to its end."""
+        self.tape = tape
+        self.app.turn_to(tape.run, None)
+        while self.scene.source.poll() or self.scene.source.catching_up:
+            pass
+        self.app.rearrange()
+        await self.settle()
+
     def panel(self, name: str) -> Panel:
         found = self.app.panel(name)
         assert found is not None
@@ -91,6 +108,12 @@ class Viewer:
 
     def screen(self) -> str:
         return "\n".join(row.rstrip() for row in self.rows())
+
+    def words(self) -> str:
+        """The text of the dialog on top, its line breaks taken out."""
+        region = self.app.screen.query_one(".dialog").region
+        strips = self.app.screen._compositor.render_strips()[region.y : region.bottom]
+        return " ".join(" ".join(strip.crop(region.x, region.right).text.strip("│ ") for strip in strips).split())
 
     def dialog(self) -> str:
         """The name of the screen on top."""
@@ -107,8 +130,9 @@ async def opened(tape: Tape, size: tuple[int, int] = (120, 36), app_: Optional[d
     scene.source.poll()
     app = BacklitApp(scene, **(app_ or {}))
     async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        yield Viewer(tape, app, pilot)
+        viewer = Viewer(tape, app, pilot)
+        await viewer.settle()
+        yield viewer
 
 
 @pytest.fixture

@@ -130,13 +130,14 @@ class Source:
             return False
         whole, state = self._behind
         deadline = time.monotonic() + self.SLICE_S
-        while time.monotonic() < deadline:
+        while True:
             for line in whole.lines():
                 self._take(state, line)
             if whole.offset >= self._follower.offset:  # the two are at the same line
                 self._replace(state, whole)
                 return True
-        return False
+            if time.monotonic() >= deadline:
+                return False
 
     def _replace(self, state: RunState, whole: Follower) -> None:
         """What the whole journal says takes the place of what its tail said."""

@@ -95,6 +95,7 @@ class RunState:
         self.tick: Optional[Tick] = None
         self._journal_step = 0
         self._tick_is_live = False
+        self._measured: tuple[Optional[int], Optional[int]] = (None, None)
         self.train = Series()
         self.validation = Series()
         self.accuracy = Series()
@@ -170,6 +171,10 @@ class RunState:
             self._gradients(tick)
 
     def _gradients(self, tick: Tick) -> None:
+        measured = (tick.norms_step, tick.ratios_step)
+        if measured == self._measured:
+            return  # a tick repeats what was measured last
+        self._measured = measured
         for layer, health in zip(self.layers, self.health):
             norm = combined(tick.norms, layer.tensors)
             if norm is not None and tick.norms_step is not None and tick.norms_step > health.step:
@@ -208,6 +213,7 @@ class RunState:
         self.model = model
         self.layers = layers_of(model)
         self.health = [Health() for _ in self.layers]
+        self._measured = (None, None)
 
     # ── reading ──
 
@@ -262,7 +268,10 @@ def combined(norms: Optional[list[Optional[float]]], tensors: tuple[int, ...]) -
     known = [value for value in values if value is not None]
     if not known:
         return None
-    return math.sqrt(sum(value * value for value in known)) if all(abs(v) < 1e150 for v in known) else max(known)
+    odd = [value for value in known if not math.isfinite(value)]
+    if odd:
+        return math.nan if any(value != value for value in odd) else math.inf
+    return math.hypot(*known)
 
 
 def layers_of(model: Model) -> list[Layer]:

@@ -6,6 +6,7 @@ Every picture is made on the device, in as many cells as the viewer can show, an
 from __future__ import annotations
 
 import math
+import time
 import weakref
 from typing import Any, Callable, Optional
 
@@ -287,6 +288,8 @@ class Exposure:
         self._place = tree.module_index
         self._guard = look
         self._root_done = root_done
+        self.spent_s = 0.0
+        """Seconds that looking at outputs has taken."""
         self._found: dict[int, tuple[torch.Tensor, list[int], bool]] = {}
         self._handle: Any = register_module_forward_hook(self._seen)
 
@@ -312,12 +315,14 @@ class Exposure:
             return
         if not readable(output):
             return
+        began = time.perf_counter()
         with torch.no_grad():
             part = sample_output(local(output.detach()))
             switches = isinstance(module, _ACTIVATIONS)
             share = (part > 0).float().mean() if switches else torch.zeros((), device=part.device)
             seen = torch.stack([share, part.float().std(unbiased=False)])
         self._found[place] = (seen, list(output.shape), switches)
+        self.spent_s += time.perf_counter() - began
 
     def collect(self, readouts: list[Readout], then: Callable[[list[Activation]], None]) -> None:
         """Starts the copy of what was found; `then` gets the list."""

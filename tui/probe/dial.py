@@ -48,7 +48,17 @@ class Dial:
 
     @property
     def turned(self) -> bool:
+        """Is it on anything but the scheduled rate?"""
         return self.factor is not None or self.value is not None
+
+    @property
+    def at_rest(self) -> bool:
+        """Is there nothing to turn, and nothing left to turn back?"""
+        return self.factor is None and self.value is None and not self._turned
+
+    def read(self, optimizer: Any) -> None:
+        """Reads the rates of an update that was made with the dial at rest."""
+        self.scheduled = self.effective = self.preview(optimizer)[0]
 
     def preview(self, optimizer: Any) -> tuple[Optional[float], Optional[float]]:
         """(scheduled, effective) rate of the first group as the next update will see them."""

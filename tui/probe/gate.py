@@ -92,6 +92,13 @@ class Gate:
         return self.phase_wanted or self.opening is not None
 
     @property
+    def calm(self) -> bool:
+        """Does nobody ask for anything: full speed, no hold to come?"""
+        return not (self.pausing or self.phase_wanted) and (
+            self.to_go is None and self.opening is None and self.speed is None
+        )
+
+    @property
     def single(self) -> bool:
         """Is a person looking at every single step? Then everything is measured at each."""
         few = self.to_go is not None and self.to_go <= 3

@@ -31,13 +31,16 @@ class Listener(Protocol):
 
 
 def bystander() -> bool:
-    """Is this call inside something that must not be looked into: tracing, graph capture, a foreign dispatch mode, a
-    function transform (vmap, grad)?"""
-    if _is_compiling():
+    """Is this call inside something that must not be looked into: tracing, graph capture, a foreign dispatch mode?"""
+    if _is_compiling() or _dispatch_modes() > 0:
         return True
-    if _dispatch_modes() > 0 or _transform() is not None:
-        return True
-    return bool(_cuda_runs() and torch.cuda.is_current_stream_capturing())
+    # the plain attribute first: this is asked several times a step, and most programs never touch CUDA
+    return bool(getattr(_cuda, "_initialized", True)) and (
+        bool(_cuda.is_initialized()) and bool(_cuda.is_current_stream_capturing())
+    )
+
+
+_cuda: Any = torch.cuda
 
 
 def _no() -> bool:

@@ -78,9 +78,14 @@ class Losses:
 
     def add(self, loss: torch.Tensor) -> None:
         """One loss, before its backward. `loss` has one element."""
-        if loss.is_complex() or len(self._in_hand) > 4096:
+        if len(self._in_hand) > 4096:
             return
-        self._in_hand.append(loss.item() if loss.device.type == "cpu" else loss.detach())
+        if loss.device.type != "cpu":
+            self._in_hand.append(loss.detach())
+            return
+        value = loss.item()
+        if type(value) is not complex:
+            self._in_hand.append(float(value))
 
     def updated(self) -> None:
         """The update that these losses were for has been made: they belong to the steps now."""

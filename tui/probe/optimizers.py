@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 PATIENCE = 16
 """Updates. An optimizer that counted and lets others update so often in a row is done: the next model has begun."""
@@ -19,9 +19,15 @@ class Optimizers:
         self._first: Optional[int] = None
         self._updates = 0
         self._updates_of_others = 0
+        self._counting: Callable[[], Any] = lambda: None
+        """The optimizer that counts the steps, or None."""
 
     def meet(self, optimizer: Any) -> bool:
         """It is about to update. True if those in use are others than before."""
+        if self._counting() is optimizer:  # on most steps of most programs
+            self._updates += 1
+            self._updates_of_others = 0
+            return False
         key = id(optimizer)
         reference = self._known.get(key)
         new = reference is None or reference() is not optimizer
@@ -39,6 +45,7 @@ class Optimizers:
         if first is None or first() is None or key == self._first or done:
             self._done = {other for other in self._known if other != key} if self._first is not None else set()
             self._first, self._updates, self._updates_of_others = key, 1, 0
+            self._counting = self._known[key]
             return True
         return changed
 

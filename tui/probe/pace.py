@@ -21,20 +21,21 @@ class Pace:
         self.every_s = every_s
         """At most once in this many seconds while steps are fast."""
         self.cost_s = 0.0
-        self._next = 0.0
+        self.at = 0.0
+        """When it is due, in seconds of time.perf_counter()."""
 
     def due(self, now: float) -> bool:
         """Is it time? `now` is time.perf_counter()."""
-        return now >= self._next
+        return now >= self.at
 
     def done(self, began: float, cost_s: float) -> None:
         """It was made, beginning at `began`; a slow start (lazy set-up in torch) is soon forgotten."""
         self.cost_s = cost_s if self.cost_s == 0.0 else min(0.7 * self.cost_s + 0.3 * cost_s, 4 * self.cost_s)
-        self._next = began + max(self.every_s, self.cost_s / self.share)
+        self.at = began + max(self.every_s, self.cost_s / self.share)
 
     def hurry(self) -> None:
         """Due at the next opportunity: what was measured before belongs to another model."""
-        self._next = 0.0
+        self.at = 0.0
 
 
 class Cost:

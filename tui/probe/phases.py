@@ -16,7 +16,8 @@ class Phases:
     def passed(self, what: str) -> bool:
         """Notes it; False if this step has passed it already (several backwards, a loader read twice)."""
         if what == "update":
-            self._learn()
+            if not self.order or "forward" in self._passed:
+                self._learn()
             self._passed = ["update"]
             return True
         if what in self._passed:

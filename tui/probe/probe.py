@@ -23,13 +23,12 @@ import torch
 
 from ..run import events
 from ..run.directory import RunDirectory
-from ..run.events import Activation, Live, Picture, Tick
+from ..run.events import Live, Tick
 from ..run.journal import SparserWithAge
 from . import hooks
-from .camera import Exposure, Starts, photograph
 from .desk import Desk, claim
 from .dial import Dial
-from .frames import is_foreign, where
+from .frames import is_foreign
 from .gate import Gate
 from .logbook import Logbook
 from .meter import Change, name_of_loss, readable
@@ -37,6 +36,7 @@ from .optimizers import Optimizers
 from .orders import Orders
 from .pace import Cost, Pace
 from .phases import Phases
+from .pictures import Pictures
 from .summary import Summary
 from .tree import Tree, all_parameters, find_optimizers, find_root
 
@@ -90,21 +90,14 @@ class Probe:
         self._cost = Cost()
         self._age = SparserWithAge()
         self._tick_pace = Pace(share=0.001, every_s=0.1)
-        self._norm_pace = Pace(share=0.003, every_s=0.1)
-        self._ratio_pace = Pace(share=0.003, every_s=0.2)
-        self._photo_pace = Pace(share=0.004, every_s=0.25)
+        self._norm_pace = Pace(share=0.002, every_s=0.1)
+        self._ratio_pace = Pace(share=0.002, every_s=0.2)
+        self._pictures = Pictures(self._summary)
         self._tree: Optional[Tree] = None
-        self._starts: Optional[Starts] = None
         self._optimizers = Optimizers()
         self._change: Optional[tuple[Change, list[int]]] = None
-        self._exposure: Optional[Exposure] = None
-        self._picture: Optional[Picture] = None
-        self._activations: list[Activation] = []
-        self._activations_step = 0
         self._loss_name: Optional[str] = None
-        self._place = ("", "")
         self._tick: Optional[Tick] = None
-        self._shown: Any = None
         self._logbook = Logbook()
         self._held_since_update: set[str] = set()
 
@@ -187,6 +180,8 @@ class Probe:
             return
         self.guard("the optimizers", self._meet, optimizer)
         first = self._optimizers.counts(optimizer)
+        if self._nothing_to_do(desk):
+            return
         self._dial.settle(optimizer)
         if desk.requests:
             self._attend()
@@ -201,14 +196,17 @@ class Probe:
         """An optimizer has updated: weights have moved."""
         if self._desk is None or not self._mine():
             return
-        self.guard("the rate", self._dial.turn_back, optimizer)
+        if not self._dial.at_rest:
+            self.guard("the rate", self._dial.turn_back, optimizer)
         first = self._optimizers.counts(optimizer)
-        self.guard("the step", self._stepped, first)
+        self.guard("the step", self._stepped, optimizer, first)
         if not first:
             return
         self._pass("update")
-        self._gate.slow_down()
-        self.guard("the outputs", self._expose)
+        if not self._gate.calm:
+            self._gate.slow_down()
+        if self._pictures_wanted():
+            self.guard("the outputs", self._expose)
         if self._orders.stopping:
             self._orders.stopping = False
             raise KeyboardInterrupt
@@ -217,6 +215,29 @@ class Probe:
         """The gradients were cleared."""
         if self._desk is not None and self._mine():
             self._pass("zero_grad")
+
+    def _nothing_to_do(self, desk: Desk) -> bool:
+        """On most steps: nobody asks for anything, nothing is due. Looked at in as few steps as can be."""
+        now = time.perf_counter()
+        return (
+            now < self._norm_pace.at
+            and now < self._ratio_pace.at
+            and not desk.requests
+            and not (desk.looking and now >= self._pictures.pace.at)
+            and self._gate.calm
+            and self._dial.at_rest
+            and not self._pictures.exposed
+            and not self._summary.readouts
+            and not self._orders.rate_waits
+        )
+
+    def _pictures_wanted(self) -> bool:
+        """Is there a reason to put the forward hook in place for the next step?"""
+        desk = self._desk
+        if desk is None:
+            return False
+        due = desk.looking and time.perf_counter() >= self._pictures.pace.at
+        return due or not self._phases.order or not self._gate.calm
 
     def _forward_done(self) -> None:
         """The root module put out its result (known only while an exposure is open)."""
@@ -276,10 +297,7 @@ class Probe:
     def _look_at_the_model(self) -> None:
         optimizers = self._optimizers.in_use()
         self._tree = Tree(find_root(all_parameters(optimizers)), optimizers, self._now())
-        if self._starts is None:
-            self._starts = Starts(self._tree)
-        else:
-            self._starts.extend(self._tree)
+        self._pictures.meet(self._tree)
         self._summary.forget_tensors()
         self._norm_pace.hurry()
         self._ratio_pace.hurry()
@@ -297,12 +315,9 @@ class Probe:
         desk.close()
 
     def _last_words(self, desk: Desk) -> None:
-        self._close_exposure()
         self._summary.collect_all()
         self._make_tick(time.perf_counter(), always=True)
-        if self._tree is not None and self._starts is not None:
-            photograph(self._tree, self._starts, desk.wish, self._summary.readouts, self._take_picture)
-            self._summary.collect_all()
+        self._pictures.last(self._tree, desk.wish)
         desk.show(self._live(""))
 
     # ── measuring ──
@@ -319,8 +334,8 @@ class Probe:
         single = self._gate.single
         norms_due = self._gate.unhurried or self._norm_pace.due(now)
         ratio_due = single or self._ratio_pace.due(now)
-        photo_due = self._looking and (single or self._photo_pace.due(now))
-        if not (norms_due or ratio_due or photo_due or self._exposure is not None):
+        photo_due = self._looking and (single or self._pictures.pace.due(now))
+        if not (norms_due or ratio_due or photo_due or self._pictures.exposed):
             return
         tree = self._tree
         if tree is None or any(tree.place(p) is None for p in all_parameters([optimizer])):
@@ -338,14 +353,18 @@ class Probe:
             with torch.no_grad():
                 self._change = (Change(tree.parameters(places)), places)
             self._ratio_pace.done(began, 3 * (time.perf_counter() - began))  # comparing costs twice as much again
-        if photo_due or self._exposure is not None:
-            self._photograph(tree)
+        desk = self._desk
+        if desk is not None and desk.looking and (photo_due or self._pictures.exposed):
+            self._pictures.take(tree, desk.wish)
+            desk.show(self._live(self._gate.phase if self._gate.held else ""))
+        else:
+            self._pictures.close()
 
     @property
     def _looking(self) -> bool:
         return self._desk is not None and self._desk.looking
 
-    def _stepped(self, first: bool) -> None:
+    def _stepped(self, optimizer: Any, first: bool) -> None:
         """After an update."""
         desk = self._desk
         if first:
@@ -363,6 +382,8 @@ class Probe:
             self._summary.read_ratios(change, places, self._tree)
         now = time.perf_counter()
         if first and (self._gate.unhurried or self._tick_pace.due(now)):
+            if self._dial.at_rest:
+                self._dial.read(optimizer)
             self._make_tick(now)
             self._tick_pace.done(now, time.perf_counter() - now)
 
@@ -386,75 +407,41 @@ class Probe:
     # ── pictures ──
 
     def _expose(self) -> None:
-        """Before the next forward pass: a hook for one step, when a photograph is due or phases are stepped."""
-        tree = self._tree
-        if tree is None or not tree.has_root or self._exposure is not None:
+        """Before the next forward pass: a hook for one step, when a picture is due or phases are stepped."""
+        tree, gate, pictures = self._tree, self._gate, self._pictures
+        if tree is None or not tree.has_root or pictures.exposed:
             return
-        due = self._looking and (self._gate.single or self._photo_pace.due(time.perf_counter()))
-        if (due or self._gate.by_phase or not self._phases.order) and not hooks.compiled_anything():
-            look = self._look_at_output if self._looking or self._gate.by_phase else None
-            self._exposure = Exposure(tree, look, self._forward_done)
+        due = self._looking and (gate.single or pictures.pace.due(time.perf_counter()))
+        if (due or gate.by_phase or not self._phases.order) and not hooks.compiled_anything():
+            look = self._looking or gate.by_phase
+            pictures.expose(tree, self._look_at_output if look else None, self._forward_done)
 
     def _look_at_output(self, look: Callable[..., None], *args: Any) -> None:
         self.guard("the outputs", look, *args)
 
-    def _close_exposure(self) -> None:
-        exposure, self._exposure = self._exposure, None
-        if exposure is not None:
-            exposure.close()
-            exposure.collect(self._summary.readouts, self._take_activations)
-
-    def _photograph(self, tree: Tree) -> None:
-        """Gradients are there: what the forward pass left, and the tensor in focus if somebody looks."""
-        began = time.perf_counter()
-        desk, starts = self._desk, self._starts
-        self._close_exposure()
-        if desk is None or starts is None or not desk.looking:
-            self._summary.collect()
-            return
-        self._place = where()
-        self._shown = desk.wish
-        photograph(tree, starts, desk.wish, self._summary.readouts, self._take_picture)
-        self._summary.collect()
-        desk.show(self._live(self._gate.phase if self._gate.held else ""))
-        self._photo_pace.done(began, time.perf_counter() - began)
-
     def _show_phase(self, phase: str) -> None:
         """While phases are stepped: everything that can be seen now, at once."""
-        desk, tree, starts = self._desk, self._tree, self._starts
-        if desk is None:
-            return
-        self._place = where()
-        self._shown = desk.wish
-        if tree is not None and starts is not None:
-            if phase == "forward" and self._exposure is not None:
-                self._exposure.collect(self._summary.readouts, self._take_activations)
-            photograph(tree, starts, desk.wish, self._summary.readouts, self._take_picture)
-            self._summary.collect_all()
-        desk.show(self._live(phase))
-
-    def _take_picture(self, picture: Picture) -> None:
-        self._picture = picture
-
-    def _take_activations(self, found: list[Activation]) -> None:
-        self._activations, self._activations_step = found, self._summary.step + 1
+        if self._desk is not None:
+            self._pictures.take_now(self._tree, self._desk.wish, forward_done=phase == "forward")
+            self._desk.show(self._live(phase))
 
     def _live(self, phase: str) -> Live:
+        pictures = self._pictures
         return Live(
             t=self._now(),
             step=self._summary.step,
             held=self._gate.held,
             phase=phase,
             order=self._phases.order,
-            line=self._place[0],
-            code=self._place[1],
+            line=pictures.line,
+            code=pictures.code,
             speed=self._gate.speed,
             opening=self._gate.opening is not None,
             loss=self._summary.losses.in_hand() if phase else None,
             tick=self._tick,
-            picture=self._picture,
-            activations=self._activations,
-            activations_step=self._activations_step,
+            picture=pictures.picture,
+            activations=pictures.activations,
+            activations_step=pictures.activations_step,
         )
 
     # ── holding ──
@@ -486,10 +473,8 @@ class Probe:
             self.guard("a request", self._orders.obey, desk.requests.popleft())
         if not gate.held:
             return
-        if self._looking and desk.wish is not self._shown and self._shown is not None:
-            if _view(desk.wish) != _view(self._shown):
-                self.guard("the snapshot", self._show_phase, gate.phase)
-            self._shown = desk.wish
+        if self._looking and self._pictures.wants(desk.wish):
+            self.guard("the snapshot", self._show_phase, gate.phase)
         if desk.resume_wanted or desk.gone:
             why = desk.gone or "a viewer could not write what was asked"
             desk.resume_wanted = False
@@ -519,11 +504,6 @@ class Probe:
         self._logbook.log(now, self._summary.step, values)
         if self._desk is not None:
             self._logbook.pass_on(now, self._desk.say)
-
-
-def _view(wish: events.Presence) -> tuple[Any, ...]:
-    """What of a presence changes the picture."""
-    return (wish.tensor, wish.mode, wish.rows, wish.columns, wish.first)
 
 
 def _positive(text: Optional[str]) -> Optional[float]:

@@ -241,12 +241,26 @@ class BacklitApp(PatientApp[int]):
         if panel is not None and panel.move(self.scene, lines):
             self.changed()
 
+    def action_focus_next(self) -> None:
+        """Tab, which Textual's screens bind for themselves: on the dashboard it is our action."""
+        if len(self.screen_stack) == 1:
+            self.controls.do("next")
+        else:
+            super().action_focus_next()
+
+    def action_focus_previous(self) -> None:
+        if len(self.screen_stack) == 1:
+            self.controls.do("previous")
+        else:
+            super().action_focus_previous()
+
     async def action_quit(self) -> None:
         self.controls.do("leave")
 
     async def on_event(self, event: events.Event) -> None:
         scene = self.scene
-        may = scene.steerable and (scene.may_steer or not scene.asks)
+        asked = any(one.do == "speed" for one in scene.pending.values())
+        may = scene.steerable and (scene.may_steer or not scene.asks) and not asked
         if isinstance(event, events.Key) and scene.opening and may and not isinstance(self.screen, Choose):
             pace = self.scene.card.pace if self.scene.card is not None else None
             self.controls.set_speed(pace)

@@ -84,7 +84,7 @@ def _compact(width: int, top: int, middle: int, tab: str, layers: int) -> dict[s
     rest = middle - gradients - tabs
     if rest < 4:
         gradients, rest = 0, middle - tabs
-    weights = max(20, min(width - 20, width * 36 // 80))
+    weights = max(20, min(width - 20, width * 36 // 80)) if width >= 40 else width // 2
     return {
         "gradients": Place(0, top, width, gradients),
         "weights": Place(0, top + gradients, weights, rest),

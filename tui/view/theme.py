@@ -42,16 +42,24 @@ def rgb_for(index: int, system: str) -> str:
     """The RGB that ends up as palette entry `index` when it is brought down to 256 or 16 colours.
 
     Colours pass through RGB on their way to the terminal, and the way down rounds; for most entries their own RGB comes
-    back to them, some greys need a shade more.
+    back to them. The greys of the colour cube do not, since Rich sends greys to the grey ramp: the nearest colour that
+    does is taken.
     """
     palette = EIGHT_BIT_PALETTE if system == "256" else STANDARD_PALETTE
     target = ColorSystem.EIGHT_BIT if system == "256" else ColorSystem.STANDARD
-    red, green, blue = palette[index]
-    for shift in (0, 1, 2, 3, -1, -2, -3, 4, -4):
-        candidate = [max(0, min(255, part + shift)) for part in (red, green, blue)]
-        if Color.from_rgb(*candidate).downgrade(target).number == index:
-            return "#" + "".join(f"{part:02x}" for part in candidate)
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    for shifts in _shifts():
+        red, green, blue = (max(0, min(255, part + shift)) for part, shift in zip(palette[index], shifts))
+        if Color.from_rgb(red, green, blue).downgrade(target).number == index:
+            return f"#{red:02x}{green:02x}{blue:02x}"
+    raise ValueError(f"no RGB comes down to entry {index} of {system} colours")
+
+
+@lru_cache(maxsize=1)
+def _shifts() -> list[tuple[int, int, int]]:
+    """Small changes of a colour, the smallest first; red goes up and blue down before the other way round."""
+    near = [(shift, shift, shift) for shift in (0, 1, 2, 3, -1, -2, -3, 4, -4)]
+    far = [(r, g, b) for r in range(20, -21, -4) for g in range(-20, 21, 4) for b in range(-20, 21, 4)]
+    return near + sorted(far, key=lambda shifts: sum(shift * shift for shift in shifts))
 
 
 class Palette:

@@ -110,7 +110,7 @@ class Panel(Widget, can_focus=True):
         tabs = self.backlit.tab_title(self.id or "")
         width = self.outer_size.width - BORDER
         for attribute, words in (
-            ("border_title", [tabs] if tabs else self.names(scene)),
+            ("border_title", [*([tabs] if tabs else []), *self.names(scene), self.NAME]),
             ("border_subtitle", self.notes(scene)),
         ):
             fits = next((word for word in map(clean, words) if cell_len(word) <= width), "")
