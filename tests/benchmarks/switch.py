@@ -46,6 +46,7 @@ class Switch:
             optimizers._global_optimizer_post_hooks,
             modules._global_forward_hooks,
         ]
+        self._paces = _paces(probe)
         self._kept: list[dict[Any, Any]] = []
         self._off_since = 0.0
         self._off_s = 0.0
@@ -72,9 +73,8 @@ class Switch:
             registry.update(kept)
         away = time.perf_counter() - self._off_since
         self._off_s += away
-        for part in vars(self.probe).values():
-            if type(part).__name__ == "Pace":
-                part._next += away
+        for pace in self._paces:
+            pace.at += away
         self.probe._cost._since += away
         self.probe._t0 += away
         self._running.set()
@@ -92,3 +92,12 @@ class Switch:
             if left <= 0:
                 return
             time.sleep(left)
+
+
+def _paces(probe: Any) -> list[Any]:
+    """Everything that says when a measurement is due: parts of the probe, and of its parts."""
+    parts = [part for part in vars(probe).values() if hasattr(part, "__dict__")]
+    inner = [part for owner in parts for part in vars(owner).values()]
+    found = {id(part): part for part in [*vars(probe).values(), *inner] if type(part).__name__ == "Pace"}
+    assert len(found) >= 4, "the probe's paces are kept elsewhere now"
+    return list(found.values())

@@ -25,9 +25,8 @@ def traffic(quick: bool) -> Iterator[Row]:
         command = backlit("--runs", str(root / "runs"), "learn", "digits", "--epochs", "200")
         with watching(Sink(command, env=_private(root))) as terminal:
             wait(lambda: terminal.holds("handwriting"), 20)
-            terminal.keys("b")
             run = only_run(root / "runs")
-            wait(lambda: steps_made(run) > 20, 60)
+            wait(lambda: steps_made(run) > 20 or terminal.keys("b"), 60)  # the answer; later it does nothing
             yield from _minute(terminal, "digits, own pace", seconds, "≤ 25 kB/s", "≤ 5 %")
             end(run)
     with folder() as root:

@@ -48,6 +48,8 @@ def test_nobody_looks(begin: Any, reference: Bare) -> None:
     last = [one for one in found if isinstance(one, events.Tick)][-1]
     assert last.step == len(losses)
     assert last.loss == pytest.approx(losses[-1], rel=1e-5)
+    logged = [one.value for one in found if isinstance(one, events.Metric) and one.name == "val_loss"]
+    assert len(logged) == 48 and logged[-1] == losses[-1]
     assert [one.name for one in found if isinstance(one, events.Model)] == ["Sequential", "Sequential"]
 
 

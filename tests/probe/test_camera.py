@@ -242,12 +242,12 @@ def test_outputs_of_the_layers_are_shown_while_somebody_looks(watch: Watch) -> N
             model(torch.randn(5, 4))["out"].square().mean().backward()
             optimizer.step()
             optimizer.zero_grad()
-            return bool(watch.probe._activations)
+            return bool(watch.probe._pictures.activations)
 
         until(step)
         for _ in range(200):
             step()
-    found = {watch.probe._tree.model.modules[one.module].path: one for one in watch.probe._activations}  # type: ignore[union-attr]
+    found = {watch.probe._tree.model.modules[one.module].path: one for one in watch.probe._pictures.activations}  # type: ignore[union-attr]
     assert {"first", "switch", "thrice"} <= set(found) and "never" not in found
     assert found["first"].shape == [5, 6] and found["first"].on is None
     assert 0.0 < found["switch"].on < 1.0  # type: ignore[operator]
@@ -260,7 +260,7 @@ def test_no_hook_is_left_behind(watch: Watch) -> None:
     model = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     with Onlooker(watch.run):
-        until(lambda: _train_once(model, optimizer) and watch.probe._activations)
+        until(lambda: _train_once(model, optimizer) and watch.probe._pictures.activations)
     watch.end()
     assert len(_global_forward_hooks) == 0
 

@@ -20,6 +20,7 @@ from .conftest import Watch
 def every_step(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Watch:
     """A probe that measures at each step, as it does while somebody single-steps."""
     monkeypatch.setattr(type(watch.probe._gate), "single", property(lambda gate: True))
+    monkeypatch.setattr(type(watch.probe._gate), "calm", property(lambda gate: False))
     return watch
 
 

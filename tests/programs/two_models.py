@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+import tui
+
 
 def digest(model: nn.Module) -> str:
     return hashlib.sha256(b"".join(t.detach().numpy().tobytes() for t in model.state_dict().values())).hexdigest()
@@ -28,6 +30,7 @@ def dense(data: TensorDataset, epochs: int) -> None:
             optimizer.zero_grad()
             print("loss", loss.item().hex())
         schedule.step()
+        tui.log(val_loss=loss, total_epochs=epochs)
         print("rate", schedule.get_last_lr()[0].hex())
     print("weights", digest(model))
 
@@ -46,6 +49,7 @@ def picture(data: TensorDataset, epochs: int) -> None:
             optimizer.step()
             print("loss", loss.item().hex())
         schedule.step()
+        tui.log(val_loss=loss, total_epochs=epochs)
         print("rate", schedule.get_last_lr()[0].hex())
     print("weights", digest(model))
 

@@ -59,7 +59,7 @@ NAMES = ["events.0.jsonl", "live.0.json", "run.json", "exit.json", "output.log",
 def test_a_flipped_bit_costs_at_most_its_record(copy: RunDirectory, read: Callable[[], int], name: str) -> None:
     path = copy.path / name
     whole, content = read(), path.read_bytes()
-    assert whole > 8
+    assert whole > 90  # two numbers logged in each of 48 epochs, and more
     chance = random.Random(name)
     for _ in range(FLIPS):
         damaged = bytearray(content)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from textual import events
+from textual.keys import key_to_character
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -56,13 +58,18 @@ class Viewer:
 
     async def settle(self) -> None:
         """Until everything that is under way is laid out and drawn. Pilot.pause also waits for an idle processor."""
-        for _ in range(2):
+        for _ in range(4):
             await self.pilot._wait_for_screen()
-            self.app.screen._on_timer_update()
+        self.app.screen._on_timer_update()
+        await self.pilot._wait_for_screen()
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.settle()
+        """Presses keys, as Textual names them, one after the other."""
+        for key in keys:
+            event = events.Key(key, key_to_character(key))
+            event.set_sender(self.app)
+            self.app.post_message(event)
+            await self.settle()
 
     async def type(self, text: str) -> None:
         """Into the dialog that is open, then Enter."""

@@ -21,6 +21,7 @@ class Pace:
         self.every_s = every_s
         """At most once in this many seconds while steps are fast."""
         self.cost_s = 0.0
+        self._started = False
         self.at = 0.0
         """When it is due, in seconds of time.perf_counter()."""
 
@@ -29,7 +30,12 @@ class Pace:
         return now >= self.at
 
     def done(self, began: float, cost_s: float) -> None:
-        """It was made, beginning at `began`; a slow start (lazy set-up in torch) is soon forgotten."""
+        """It was made, beginning at `began`. The first time costs many times what it costs later (torch sets itself up)
+        and tells nothing."""
+        if not self._started:
+            self._started = True
+            self.at = began + self.every_s
+            return
         self.cost_s = cost_s if self.cost_s == 0.0 else min(0.7 * self.cost_s + 0.3 * cost_s, 4 * self.cost_s)
         self.at = began + max(self.every_s, self.cost_s / self.share)
 
