@@ -20,7 +20,7 @@ from tui.run.journal import append_line
 PROGRAMS = Path(__file__).parent / "programs"
 
 
-def until(condition: Callable[[], Any], most_s: float = 60.0) -> Any:
+def until(condition: Callable[[], Any], most_s: float = 30.0) -> Any:
     """Waits for `condition` to give something true, and returns it. Fails after `most_s`."""
     deadline = time.monotonic() + most_s
     while True:

@@ -62,7 +62,7 @@ def test_a_command_that_is_not_there(house: House) -> None:
     terminal = house.open("run", "--", "no-such-command-of-ours")
     shows(terminal, "FAILED")
     terminal.keys("5")
-    shows(terminal, "command not found: no-such-command-of-ours")
+    shows(terminal, "The program failed: command not found", "no-such-command-of-ours.")
     terminal.keys("q")
     assert "exit status 127 (command not found: no-such-command-of-ours)" in ends(terminal, 127)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from textual import events
+from textual.keys import key_to_character
 from textual.widgets import OptionList
 
 from tui.run.directory import process_start, replace
@@ -103,6 +104,25 @@ async def test_pasted_text_steers_nothing(show: Opener, tape: Tape) -> None:
         assert viewer.dialog() == "Screen" and tape.commands() == []
         await viewer.press("space")  # the keyboard still does
         await viewer.asked()
+
+
+@pytest.mark.parametrize(
+    "keys, check",
+    [
+        (["N", "1", "5", "enter"], lambda command: command.n == 15),
+        (["r", "x", "2", "enter"], lambda command: command.factor == 2.0),
+        (["q", "s"], lambda command: type(command) is Stop),
+        (["3", "enter", "n"], lambda command: type(command) is Step),
+    ],
+)
+async def test_keys_typed_ahead_find_the_dialog(show: Opener, tape: Tape, keys: list[str], check: Any) -> None:
+    async with show(tape) as viewer:
+        for key in keys:  # at once, as they come from a slow link or a slow processor
+            viewer.app.post_message(events.Key(key, key_to_character(key)))
+        assert check(await viewer.asked())
+        await viewer.settle()
+        assert len(tape.commands()) == 1 and viewer.dialog() == "Screen"
+        assert viewer.scene.zoomed == ("gradients" if keys[0] == "3" else "")
 
 
 # ── asked, answered, refused ──

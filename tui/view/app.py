@@ -50,6 +50,18 @@ PANEL_CLASSES: tuple[tuple[str, type[Panel]], ...] = (
 POLL_S = 0.05
 HURRIED_POLL_S = 0.02
 
+KEYS: tuple[Binding, ...] = (
+    *(Binding(",".join(action.keys), f"act('{action.name}')", action.label, show=False) for action in ACTIONS),
+    *(Binding(str(number), f"panel({number})", show=False) for number in range(1, 10)),
+    Binding("up", "move(-1)", show=False),
+    Binding("down", "move(1)", show=False),
+    Binding("pageup", "move(-10)", show=False),
+    Binding("pagedown", "move(10)", show=False),
+)
+"""Every key of the dashboard."""
+
+ACTION_OF = {key: binding.action for binding in KEYS for key in binding.key.split(",")}
+
 
 class BacklitApp(PatientApp[int]):
     """The viewer of one run."""
@@ -59,14 +71,7 @@ class BacklitApp(PatientApp[int]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "f35"  # ctrl+p comes from the action table
     AUTO_FOCUS = None
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(",".join(action.keys), f"act('{action.name}')", action.label, show=False) for action in ACTIONS),
-        *(Binding(str(number), f"panel({number})", show=False) for number in range(1, 10)),
-        Binding("up", "move(-1)", show=False),
-        Binding("down", "move(1)", show=False),
-        Binding("pageup", "move(-10)", show=False),
-        Binding("pagedown", "move(10)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self, scene: Scene, **how: Any) -> None:
         """how: `exits` leave at the end · `start_lesson` starts a lesson and gives its run · `cards` the lessons there
@@ -241,30 +246,25 @@ class BacklitApp(PatientApp[int]):
         if panel is not None and panel.move(self.scene, lines):
             self.changed()
 
-    def action_focus_next(self) -> None:
-        """Tab, which Textual's screens bind for themselves: on the dashboard it is our action."""
-        if len(self.screen_stack) == 1:
-            self.controls.do("next")
-        else:
-            super().action_focus_next()
-
-    def action_focus_previous(self) -> None:
-        if len(self.screen_stack) == 1:
-            self.controls.do("previous")
-        else:
-            super().action_focus_previous()
-
     async def action_quit(self) -> None:
         self.controls.do("leave")
 
     async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key):
+            self._skip_opening()
+            # Here and not in the panel: what is typed ahead of a dialog must find the dialog, not the dashboard.
+            if len(self.screen_stack) == 1 and event.key in ACTION_OF:
+                await self.run_action(ACTION_OF[event.key])
+                return
+        await super().on_event(event)
+
+    def _skip_opening(self) -> None:
+        """Any key ends the slow opening, except those of a question."""
         scene = self.scene
         asked = any(one.do == "speed" for one in scene.pending.values())
-        may = scene.steerable and (scene.may_steer or not scene.asks) and not asked
-        if isinstance(event, events.Key) and scene.opening and may and not isinstance(self.screen, Choose):
-            pace = self.scene.card.pace if self.scene.card is not None else None
-            self.controls.set_speed(pace)
-        await super().on_event(event)
+        may = scene.steerable and (scene.may_steer or not scene.asks)
+        if scene.opening and may and not asked and not isinstance(self.screen, Choose):
+            self.controls.set_speed(scene.card.pace if scene.card is not None else None)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:
         for action in ACTIONS:

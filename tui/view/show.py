@@ -39,6 +39,8 @@ def show(run: RunDirectory, wishes: Wishes) -> int:
     scene = Scene(Source(run), readonly=wishes.readonly, asks=wishes.asks, card=wishes.card)
     scene.source.poll()
     scene.away = _away(run, scene)
+    if scene.source.over and scene.picture is not None:
+        scene.mode = scene.picture.mode  # the only picture that there is
     app = BacklitApp(
         scene,
         exits=wishes.exits,

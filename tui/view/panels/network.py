@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...run.events import Activation, Model, ModuleInfo
-from ..draw.cells import Line, cut, fit, right, shorten, width_of, wrap
+from ..draw.cells import Line, cut, fit, right, width_of, wrap
 from ..draw.numbers import count, number, percent, size
 from ..scene import Scene
 from .panel import Panel
@@ -129,10 +129,16 @@ def _tree_lines(scene: Scene, root: Node | None, model: Model, width: int, roomy
             lines.append(_node_line(root, shown, 0, width, scene))
         for child in root.children:
             _walk(child, shown, 0, width, scene, lines)
-    loss: Line = [("loss ", "dim"), (number(scene.loss), "train")]
-    room = width - width_of(loss) - 1
-    lines.append([(shorten(model.loss, room) + " ", "ink"), *loss] if model.loss and room > 6 else loss)
+    lines.append(_loss_line(model.loss, number(scene.loss), width))
     return lines
+
+
+def _loss_line(kind: str, value: str, width: int) -> Line:
+    """The kind of loss and its value, as much of the words as there is room for."""
+    for words in (f"{kind} loss " if kind else "loss ", f"{kind} ", "loss "):
+        if len(words) + len(value) <= width:
+            return [(words, "ink"), (value, "train")]
+    return [(value, "train")]
 
 
 def _walk(node: Node, shown: dict[int, Activation], depth: int, width: int, scene: Scene, lines: list[Line]) -> None:

@@ -27,6 +27,18 @@ class Ask(ModalScreen[str]):
             yield Input(placeholder=self._example)
             yield Static("enter takes it · esc back", classes="dim", markup=False)
 
+    def on_key(self, event: events.Key) -> None:
+        """What was typed before the input had the focus."""
+        box = self.query_one(Input)
+        if box.has_focus:
+            return
+        if event.is_printable and event.character:
+            event.stop()
+            box.insert_text_at_cursor(event.character)
+        elif event.key == "enter":
+            event.stop()
+            self.dismiss(box.value)
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)
 
