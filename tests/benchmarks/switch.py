@@ -77,6 +77,7 @@ class Switch:
             pace.at += away
         self.probe._cost._since += away
         self.probe._t0 += away
+        self.probe._quiet_until += away
         self._running.set()
 
     # The background thread's clock

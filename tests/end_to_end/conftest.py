@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,19 @@ from ..support import until
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 QUIET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+
+
+@dataclass
+class Done:
+    """What a command left."""
+
+    returncode: int
+    stdout_bytes: bytes
+    stderr: str
+
+    @property
+    def stdout(self) -> str:
+        return self.stdout_bytes.decode()
 
 
 class House:
@@ -40,19 +54,18 @@ class House:
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "tui", "--runs", str(self.root), *words]
 
-    def call(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def call(self, *words: str, **env: str) -> Done:
         """The command without a terminal, to its end."""
         keep = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "VIRTUAL_ENV")}
-        return subprocess.run(
+        done = subprocess.run(
             self.command(*words),
             cwd=self.folder,
             env={**keep, **self.env, **env},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=120,
+            timeout=60,
         )
+        return Done(done.returncode, done.stdout, done.stderr.decode())
 
     def open(self, *words: str, command: Any = None, columns: int = 120, rows: int = 36, **env: str) -> Terminal:
         """The command in a terminal."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import JOB_SHELL
+from tests.terminal import JOB_SHELL, PLAIN_SHELL
 from tui.run.directory import RunDirectory
 
 from ..support import until
@@ -38,8 +38,7 @@ def test_exit_leaves_with_the_programs_status(house: House, ending: str, status:
 
 def test_a_program_that_ends_stays_on_the_screen(house: House) -> None:
     terminal = house.open("run", "--", "sh", "-c", "echo done; exit 0")
-    screen = shows(terminal, "FINISHED", "there was nothing to watch")
-    assert "q leave" in screen
+    shows(terminal, "FINISHED", "there was nothing to watch", "q leave")
     terminal.keys("q")
     lines = [line for line in ends(terminal, 0).splitlines() if line]
     assert len(lines) == 5 and lines[0] == "backlit: sh finished after 0 steps"
@@ -47,8 +46,7 @@ def test_a_program_that_ends_stays_on_the_screen(house: House) -> None:
 
 def test_a_failure_shows_its_last_words(house: House, script: Path) -> None:
     terminal = house.open("run", str(script))
-    screen = shows(terminal, "✗ FAILED", "▸Log", "KeyError: 'zebra [/home/x]'")
-    assert "Traceback (most recent call last):" in screen
+    shows(terminal, "✗ FAILED", "▸Log", "Traceback (most recent call last):", "KeyError: 'zebra [/home/x]'")
     terminal.keys("5")
     shows(terminal, "The program failed: exit status 1")
     terminal.keys("q")
@@ -107,7 +105,7 @@ main(sys.argv[1:])
 
 def test_an_exception_in_a_panel(house: House) -> None:
     words = ["--runs", str(house.root), "run", "--", "sleep", "1000"]
-    terminal = house.open(command=["sh", "-c", '"$@"; status=$?; printf "\\033]777;\\007"; read answer; exit $status', "sh", sys.executable, "-c", BROKEN, *words])
+    terminal = house.open(command=[*PLAIN_SHELL, sys.executable, "-c", BROKEN, *words])
     shows(terminal, "STARTING")
     terminal.keys("y")
     screen = ends(terminal, 1)
@@ -158,7 +156,7 @@ def test_stopped_and_continued(house: House) -> None:
 def test_without_a_terminal_the_output_is_the_programs_own(house: House, script: Path, plain: list[str]) -> None:
     script.write_text(BYTES)
     done = house.call("run", *plain, str(script))
-    assert done.stdout.encode("utf-8", "surrogateescape") == b"caf\xe9 \x1b[31mred\x1b[0m\r50%\r99%\n"
+    assert done.stdout_bytes == b"caf\xe9 \x1b[31mred\x1b[0m\r50%\r99%\n"
     assert done.returncode == 3
     assert "\x1b" not in done.stderr and all(line.startswith("backlit: ") for line in done.stderr.splitlines())
     assert "no optimizer made an update" in done.stderr
@@ -223,7 +221,6 @@ MISTAKES = {
     "open to others": (["attach", "./open"], "can be written to by others"),
     "a link": (["attach", "./link"], "symbolic link"),
     "newer": (["attach", "./newer"], "newer backlit"),
-    "damaged": (["attach", "./damaged"], ""),
     "command not found": (["run", "--", "no-such-command-of-ours"], "command not found: no-such-command-of-ours"),
     "not executable": (["run", "--", "./folder/file"], "not executable"),
     "command not found, detached": (["run", "--detach", "--", "no-such-command-of-ours"], "command not found"),
@@ -237,13 +234,12 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_answered_with_one_sentence(house: House, name: str) -> None:
     words, sentence = MISTAKES[name]
-    for folder, mode in (("folder", 0o700), ("open", 0o777), ("newer", 0o700), ("damaged", 0o700)):
+    for folder, mode in (("folder", 0o700), ("open", 0o777), ("newer", 0o700)):
         (house.folder / folder).mkdir()
         (house.folder / folder).chmod(mode)
     (house.folder / "folder" / "file").write_text("not a program")
     (house.folder / "open" / "run.json").write_text("{}")
     (house.folder / "newer" / "run.json").write_text('{"schema": 99}')
-    (house.folder / "damaged" / "run.json").write_bytes(b"\x00\xff{{{")
     (house.folder / "link").symlink_to("open")
     done = house.call(*words)
     said = [line for line in done.stderr.splitlines() if line]

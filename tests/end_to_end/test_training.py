@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -153,7 +154,9 @@ def test_two_viewers_at_once(house: House) -> None:
         first.keys("n")
         second.keys("n")
     answers: list[Any] = until(
-        lambda: (found := [one for one in events_of(run) if isinstance(one, events.Applied)]) and len(found) == 10 and found
+        lambda: (
+            (found := [one for one in events_of(run) if isinstance(one, events.Applied)]) and len(found) == 10 and found
+        )
     )
     assert len({one.id for one in answers}) == 10
     assert len({one.writer for one in answers}) == 2
@@ -184,12 +187,12 @@ def watched(terminal: Terminal, most_s: float = 60.0) -> None:
     terminal.wait_exit(most_s)
 
 
-def check_bits(house: House, command: list[str], words: list[str], skip: tuple[str, ...] = ()) -> None:
+def check_bits(house: House, command: list[str], words: list[str]) -> None:
     """The program's output, byte for byte, bare and watched."""
     bare = subprocess.run(
         command,
         cwd=house.folder,
-        env={**__import__("os").environ, **QUIET, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **QUIET, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,

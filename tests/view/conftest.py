@@ -131,7 +131,9 @@ Opener = Callable[..., contextlib.AbstractAsyncContextManager[Viewer]]
 
 
 @contextlib.asynccontextmanager
-async def opened(tape: Tape, size: tuple[int, int] = (120, 36), app_: Optional[dict[str, Any]] = None, **how: Any) -> AsyncIterator[Viewer]:
+async def opened(
+    tape: Tape, size: tuple[int, int] = (120, 36), app_: Optional[dict[str, Any]] = None, **how: Any
+) -> AsyncIterator[Viewer]:
     """The app over a run. `how` is for the scene, `app_` for the app."""
     scene = Scene(Source(tape.run), **{"asks": False, **how})
     scene.source.poll()

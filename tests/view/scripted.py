@@ -127,7 +127,9 @@ def chain(layers: int, name: Callable[[int], str] = "stage{:03}".format) -> Mode
     """So many layers in a row, no two of the same sizes."""
     tensors, modules = [], [ModuleInfo("", "Chain", "", 0, [])]
     for place in range(layers):
-        modules.append(ModuleInfo(name(place), "Linear", f"{place + 1}→{place + 2}", (place + 1) * (place + 2), [place]))
+        modules.append(
+            ModuleInfo(name(place), "Linear", f"{place + 1}→{place + 2}", (place + 1) * (place + 2), [place])
+        )
         tensors.append(TensorInfo(name(place) + ".weight", [place + 2, place + 1], "float32"))
     return Model(0.1, "Chain", sum(info.weights for info in modules), tensors, modules, ["SGD"], "cpu", "")
 
@@ -252,7 +254,9 @@ def nan(root: Path, pid: Optional[int]) -> Tape:
     nothing = [bad] * len(model.tensors)
     for step in range(505, 601, 5):
         tape.add(
-            tick(model, step, step / 61.7, loss=bad, low=bad, high=bad, mean=bad, norm=bad, norms=nothing, ratios=nothing)
+            tick(
+                model, step, step / 61.7, loss=bad, low=bad, high=bad, mean=bad, norm=bad, norms=nothing, ratios=nothing
+            )
         )
     odd = picture(cells="n" * 6 * 48, scale=bad, std=bad, low=None, high=None, moved=bad, odd=2304, histogram=[])
     return tape.see(live(model, 600, picture=odd, activations=[Activation(7, [32, 48], None, None, True)]))
@@ -378,7 +382,9 @@ def strange_names(root: Path, pid: Optional[int]) -> Tape:
     tape = running(root, pid, model, name="[/home/x] 走る " + "long " * 50)
     for word in STRANGE:
         tape.say(word + "\n").add(WarningEvent(1.0, 1, word))
-    return tape.see(live(model, 500, line="[/home/x]/字.py:1", code="x =\t[bold]1[/bold]\x1b[2J", order=["forward", *STRANGE]))
+    return tape.see(
+        live(model, 500, line="[/home/x]/字.py:1", code="x =\t[bold]1[/bold]\x1b[2J", order=["forward", *STRANGE])
+    )
 
 
 PHASES = ("start", *events.PHASES)

@@ -126,7 +126,9 @@ async def test_resize_storm(show: Opener, tmp_path: Path, pid: int) -> None:
         assert all(viewer.panel(name).NAME in viewer.screen() for name in PANELS)
 
 
-@pytest.mark.parametrize("size", [*SIZES, (40, 10), (20, 5), (110, 32), (109, 31), (180, 46), (300, 100), (80, 17), (18, 62), (1, 40)])
+@pytest.mark.parametrize(
+    "size", [*SIZES, (40, 10), (20, 5), (110, 32), (109, 31), (180, 46), (300, 100), (80, 17), (18, 62), (1, 40)]
+)
 @pytest.mark.parametrize("zoomed", ["", "loss", "log"])
 @pytest.mark.parametrize("layers", [0, 3, 300])
 def test_the_panels_tile_the_screen(size: tuple[int, int], zoomed: str, layers: int) -> None:

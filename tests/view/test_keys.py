@@ -27,7 +27,17 @@ from .conftest import Opener, Viewer
 from .scripted import Tape
 
 CARD = Card(
-    "flow", "Flow", "Which way?", "water", 1, {"a": "up", "b": "down"}, "b", "val_accuracy", (0.1, 0.9), 25.0, "Water runs."
+    "flow",
+    "Flow",
+    "Which way?",
+    "water",
+    1,
+    {"a": "up", "b": "down"},
+    "b",
+    "val_accuracy",
+    (0.1, 0.9),
+    25.0,
+    "Water runs.",
 )
 
 # ── whether to steer ──
@@ -272,7 +282,16 @@ async def test_escape_leaves_a_dialog_without_a_trace(show: Opener, tape: Tape, 
 
 @pytest.mark.parametrize(
     "text, batches",
-    [("12", 12), ("1,000", 1000), ("10 000", 10000), ("0", None), ("-3", None), ("ten", None), ("1.5", None), ("9" * 40, None)],
+    [
+        ("12", 12),
+        ("1,000", 1000),
+        ("10 000", 10000),
+        ("0", None),
+        ("-3", None),
+        ("ten", None),
+        ("1.5", None),
+        ("9" * 40, None),
+    ],
 )
 async def test_the_batches_dialog(show: Opener, tape: Tape, text: str, batches: int | None) -> None:
     async with show(tape) as viewer:

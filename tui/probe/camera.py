@@ -212,7 +212,8 @@ def _pool(block: torch.Tensor, tall: int, broad: int) -> torch.Tensor:
         block = torch.nn.functional.pad(block, (0, right, 0, down))
     units, high, wide = block.shape
     patches = block.reshape(units, high // tall, tall, wide // broad, broad)
-    top, bottom = patches.amax((2, 4)), patches.amin((2, 4))
+    # one dimension at a time: both at once take twenty times as long
+    top, bottom = patches.amax(2).amax(3), patches.amin(2).amin(3)
     return torch.where(top >= -bottom, top, bottom) + 0 * (top + bottom)  # a NaN in a patch stays one
 
 
@@ -244,7 +245,11 @@ def _statistics(parameter: torch.Tensor, starts: Starts, mode: str) -> tuple[tor
     low, high = clean.amin(), clean.amax()
     reach = torch.maximum(low.abs(), high.abs()).clamp(min=1e-30)  # symmetric: zero stands in the middle
     edges = torch.linspace(-1, 1, BINS + 1, device=now.device)[1:] * reach
-    below = ((shown[:, None] <= edges[None, :]) & finite[:, None]).sum(0)
+    if shown.device.type == "cpu":
+        places = torch.bucketize(shown[finite].contiguous(), edges)
+        below = torch.bincount(places, minlength=BINS)[:BINS].cumsum(0)
+    else:  # no counting with atomics, which programs that ask for determinism forbid
+        below = ((shown[:, None] <= edges[None, :]) & finite[:, None]).sum(0)
     head = torch.stack([low, high, clean.std(unbiased=False), moved, odd.float()])
     return torch.cat([head, below.float()]), shown.numel()
 

@@ -80,7 +80,7 @@ class Losses:
         """One loss, before its backward. `loss` has one element."""
         if len(self._in_hand) > 4096:
             return
-        if loss.device.type != "cpu":
+        if not loss.is_cpu:
             self._in_hand.append(loss.detach())
             return
         value = loss.item()
@@ -89,6 +89,9 @@ class Losses:
 
     def updated(self) -> None:
         """The update that these losses were for has been made: they belong to the steps now."""
+        if len(self._in_hand) == 1 and type(self._in_hand[0]) is float:
+            self._values.append(self._in_hand.pop())  # type: ignore[arg-type]
+            return
         for loss in self._in_hand:
             if isinstance(loss, float):
                 self._values.append(loss)

@@ -22,12 +22,16 @@ class Optimizers:
         self._counting: Callable[[], Any] = lambda: None
         """The optimizer that counts the steps, or None."""
 
+    def steps_again(self, optimizer: Any) -> bool:
+        """Is it the one that counts the steps, as on most updates of most programs? Then it has been met with this."""
+        if self._counting() is not optimizer:
+            return False
+        self._updates += 1
+        self._updates_of_others = 0
+        return True
+
     def meet(self, optimizer: Any) -> bool:
         """It is about to update. True if those in use are others than before."""
-        if self._counting() is optimizer:  # on most steps of most programs
-            self._updates += 1
-            self._updates_of_others = 0
-            return False
         key = id(optimizer)
         reference = self._known.get(key)
         new = reference is None or reference() is not optimizer

@@ -43,6 +43,9 @@ from .tree import Tree, all_parameters, find_optimizers, find_root
 ALONE_S = 60.0
 """A pause that nobody asked to keep ends this long after the last viewer was seen."""
 
+LOOK_AGAIN_S = 0.2
+"""A viewer that has just come is noticed within this time."""
+
 _probe: Optional[Probe] = None
 
 
@@ -100,6 +103,10 @@ class Probe:
         self._tick: Optional[Tick] = None
         self._logbook = Logbook()
         self._held_since_update: set[str] = set()
+        self._quiet_until = 0.0
+        """Before this time (of perf_counter) nothing is due: see `_look_ahead`."""
+        self._walking = True
+        """The phases of a step are followed: somebody may hold at them, or their order is not known yet."""
 
     # ── guarding ──
 
@@ -112,11 +119,16 @@ class Probe:
         try:
             function(*args)
         except Exception as error:
-            if is_foreign(error):
-                raise
-            self._off.add(what)
-            self._warn(f"{what}: no longer watched ({type(error).__name__}: {error})")
+            self._fault(what, error)
         self._cost.spend(time.perf_counter() - began)
+
+    def _fault(self, what: str, error: Exception) -> None:
+        """For `except` blocks only: see `guard`."""
+        if is_foreign(error):
+            raise error
+        self._off.add(what)
+        self._quiet_until = 0.0
+        self._warn(f"{what}: no longer watched ({type(error).__name__}: {error})")
 
     def _warn(self, text: str) -> None:
         if self._desk is not None:
@@ -148,7 +160,8 @@ class Probe:
             return
         self.guard("the loader", self._summary.loaded, iterator, data)
         if self._desk is not None:
-            self._phases.passed("batch")
+            if self._walking:
+                self._phases.passed("batch")
         elif self._hold_first:
             self.guard("the start", self._claim, None)
             if self._gate.pausing:
@@ -157,31 +170,45 @@ class Probe:
 
     def loss(self, loss: torch.Tensor) -> None:
         """The outermost backward begins."""
-        if self._desk is not None and not self._mine():
+        if self._desk is not None and self._thread != threading.get_ident():
             return
         if self._loss_name is None:
             self.guard("the kind of loss", self._name_loss, loss)
-        self.guard("the loss", self._summary.losses.add, loss)
-        if self._desk is not None:
+        if "the loss" not in self._off:
+            began = time.perf_counter()
+            try:
+                self._summary.losses.add(loss)
+            except Exception as error:
+                self._fault("the loss", error)
+            self._cost.spend(time.perf_counter() - began)
+        if self._walking and self._desk is not None:
             self._pass("loss")
 
     def gradients(self) -> None:
         """The outermost backward ended."""
-        if self._desk is not None and self._mine():
+        if self._walking and self._desk is not None and self._mine():
             self._pass("backward")
 
     def before_step(self, optimizer: Any) -> None:
         """An optimizer is about to update: gradients are there, weights have not moved."""
-        if self._desk is None:
+        desk = self._desk
+        if desk is None:
             self.guard("the start", self._claim, optimizer)
             self._cost = Cost()  # finding the model is paid once; what is shown is what watching goes on costing
-        desk = self._desk
-        if desk is None or not self._mine():
+            desk = self._desk
+            if desk is None:
+                return
+        if self._thread != threading.get_ident():
             return
+        # On most steps nothing is due and nobody asks for anything. What counts then is how little is touched: with
+        # cold caches every function and object costs.
+        now = time.perf_counter()
+        if now < self._quiet_until and not desk.requests and self._optimizers.steps_again(optimizer):
+            self._cost.spend(time.perf_counter() - now)
+            return
+        self._quiet_until = 0.0
         self.guard("the optimizers", self._meet, optimizer)
         first = self._optimizers.counts(optimizer)
-        if self._nothing_to_do(desk):
-            return
         self._dial.settle(optimizer)
         if desk.requests:
             self._attend()
@@ -190,54 +217,49 @@ class Probe:
             self._hold("backward")
         self.guard("the rate", self._dial.turn, optimizer)
         if first and self._orders.rate_waits:
+            self._orders.step = self._summary.step
             self.guard("the answers", self._orders.about_to_update)
 
     def after_step(self, optimizer: Any) -> None:
         """An optimizer has updated: weights have moved."""
-        if self._desk is None or not self._mine():
+        if self._desk is None or self._thread != threading.get_ident():
             return
-        if not self._dial.at_rest:
-            self.guard("the rate", self._dial.turn_back, optimizer)
+        now = time.perf_counter()
+        if now < self._quiet_until and now < self._tick_pace.at:
+            try:
+                if not self._summary.updated_quietly():
+                    self._new_epoch()
+            except Exception as error:
+                self._fault("the step", error)
+            self._cost.spend(time.perf_counter() - now)
+            return
+        self.guard("the rate", self._dial.turn_back, optimizer)
         first = self._optimizers.counts(optimizer)
         self.guard("the step", self._stepped, optimizer, first)
         if not first:
             return
         self._pass("update")
-        if not self._gate.calm:
-            self._gate.slow_down()
-        if self._pictures_wanted():
-            self.guard("the outputs", self._expose)
+        self._gate.slow_down()
+        self.guard("the outputs", self._expose)
+        self.guard("the pace", self._look_ahead)
         if self._orders.stopping:
             self._orders.stopping = False
             raise KeyboardInterrupt
 
+    def _look_ahead(self) -> None:
+        """Until when there will be nothing to do, unless somebody asks for something."""
+        calm = self._gate.calm and self._dial.at_rest and not self._orders.stopping
+        self._walking = not calm or not self._phases.order or self._pictures.exposed
+        if self._walking or self._summary.readouts or self._orders.rate_waits or self._off:
+            self._quiet_until = 0.0
+            return
+        until = min(self._norm_pace.at, self._ratio_pace.at, time.perf_counter() + LOOK_AGAIN_S)
+        self._quiet_until = min(until, self._pictures.pace.at) if self._looking else until
+
     def zeroed(self, optimizer: Any) -> None:
         """The gradients were cleared."""
-        if self._desk is not None and self._mine():
+        if self._walking and self._desk is not None and self._mine():
             self._pass("zero_grad")
-
-    def _nothing_to_do(self, desk: Desk) -> bool:
-        """On most steps: nobody asks for anything, nothing is due. Looked at in as few steps as can be."""
-        now = time.perf_counter()
-        return (
-            now < self._norm_pace.at
-            and now < self._ratio_pace.at
-            and not desk.requests
-            and not (desk.looking and now >= self._pictures.pace.at)
-            and self._gate.calm
-            and self._dial.at_rest
-            and not self._pictures.exposed
-            and not self._summary.readouts
-            and not self._orders.rate_waits
-        )
-
-    def _pictures_wanted(self) -> bool:
-        """Is there a reason to put the forward hook in place for the next step?"""
-        desk = self._desk
-        if desk is None:
-            return False
-        due = desk.looking and time.perf_counter() >= self._pictures.pace.at
-        return due or not self._phases.order or not self._gate.calm
 
     def _forward_done(self) -> None:
         """The root module put out its result (known only while an exposure is open)."""
@@ -366,16 +388,11 @@ class Probe:
 
     def _stepped(self, optimizer: Any, first: bool) -> None:
         """After an update."""
-        desk = self._desk
         if first:
-            epoch = self._summary.updated()
-            self._orders.step = self._summary.step
+            if not self._summary.updated_quietly():
+                self._new_epoch()
             self._gate.updated()
             self._held_since_update.clear()
-            if epoch is not None and desk is not None:
-                began = self._summary.epoch_event(self._now())
-                if self._logbook.may_say(began.t, began):
-                    desk.say(began)
         if self._change is not None and self._tree is not None:
             change, places = self._change
             self._change = None
@@ -386,6 +403,13 @@ class Probe:
                 self._dial.read(optimizer)
             self._make_tick(now)
             self._tick_pace.done(now, time.perf_counter() - now)
+
+    def _new_epoch(self) -> None:
+        """The update just made was the first of a pass over the training loader."""
+        self._summary.new_epoch()
+        began = self._summary.epoch_event(self._now())
+        if self._desk is not None and self._logbook.may_say(began.t, began):
+            self._desk.say(began)
 
     def _make_tick(self, now: float, always: bool = False) -> None:
         """Sums up; records it while the journal may still grow at this age; shows it to whoever looks."""
@@ -456,6 +480,7 @@ class Probe:
         self._held_since_update.add(phase)
         self.guard("the snapshot", self._show_phase, phase)
         desk.say(events.Gate(self._now(), self._summary.step, True, phase), urgent=True)
+        self._orders.step = self._summary.step
         self.guard("the answers", self._orders.held)
         try:
             gate.hold(phase)
@@ -469,6 +494,8 @@ class Probe:
         desk, gate = self._desk, self._gate
         if desk is None:
             return
+        self._quiet_until, self._walking = 0.0, True
+        self._orders.step = self._summary.step
         while desk.requests:
             self.guard("a request", self._orders.obey, desk.requests.popleft())
         if not gate.held:

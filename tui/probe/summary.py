@@ -58,19 +58,22 @@ class Summary:
             self._iterator = weakref.ref(iterator)
         self._batch_samples = _samples(data)
 
-    def updated(self) -> Optional[int]:
-        """The first optimizer made an update. The loader that yielded last is the one that trains: returns the number
-        of the epoch (from 1) if one has just begun."""
+    def updated_quietly(self) -> bool:
+        """The first optimizer made an update. The loader that yielded last is the one that trains; False if a pass over
+        it has just begun, which `new_epoch` is to be told."""
         self.step += 1
         self.losses.updated()
         self._samples += self._batch_samples
         feed, before = self._feed, self._training_feed
+        if feed is before:
+            return True
         self._training_feed = feed
-        if feed[0] == 0 or (feed[0] == before[0] and feed[1] >= before[1]):
-            return None
+        return feed[0] == 0 or (feed[0] == before[0] and feed[1] >= before[1])
+
+    def new_epoch(self) -> None:
+        """Counts a pass over the training loader."""
         self._epoch += 1
         self._batches = _length(self._iterator() if self._iterator is not None else None)
-        return self._epoch
 
     def epoch_event(self, t: float) -> Epoch:
         return Epoch(t, self.step, self._epoch, self._batches)
