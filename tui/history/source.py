@@ -24,7 +24,7 @@ class Source:
 
     TAIL_BYTES = 400_000
     """A journal longer than twice this is read from its end first."""
-    SLICE_S = 0.02
+    SLICE_S = 0.04
     """How long one poll may read of what lies behind."""
 
     def __init__(self, run: RunDirectory, stream: Optional[int] = None) -> None:

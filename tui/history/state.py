@@ -61,8 +61,10 @@ class Health:
     def add(self, value: float, step: int) -> None:
         self.now, self.step = value, step
         self.recent.append(value)
-        if math.isfinite(value) and value > 0:
-            self.low, self.high = min(self.low, value), max(self.high, value)
+        if 0 < value < self.low:
+            self.low = value
+        if self.high < value < math.inf:
+            self.high = value
 
     def times_median(self) -> Optional[float]:
         """How many times its recent median the norm is now; None without enough history."""
@@ -264,14 +266,18 @@ def combined(norms: Optional[list[Optional[float]]], tensors: tuple[int, ...]) -
     """The L2 norm of several tensors together; None when none of them has one."""
     if norms is None:
         return None
-    values = [norms[place] for place in tensors if place < len(norms)]
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    odd = [value for value in known if not math.isfinite(value)]
-    if odd:
-        return math.nan if any(value != value for value in odd) else math.inf
-    return math.hypot(*known)
+    total, found = 0.0, 0
+    for place in tensors:
+        value = norms[place] if place < len(norms) else None
+        if value is not None:
+            total += value * value
+            found += 1
+    if total < 1e300:
+        return math.sqrt(total) if found else None
+    known = [value for value in (norms[place] for place in tensors if place < len(norms)) if value is not None]
+    if any(value != value for value in known):
+        return math.nan
+    return math.hypot(*known)  # the squares were too large, or one is infinite
 
 
 def layers_of(model: Model) -> list[Layer]:

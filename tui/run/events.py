@@ -487,29 +487,36 @@ def _decode(line: bytes, key: str, kinds: dict[str, type[Any]]) -> Any:
 
 
 def _build(cls: type[Any], raw: dict[str, Any]) -> Any:
-    readers = _readers(cls)
-    values = {}
+    readers, blank = _readers(cls)
+    record = object.__new__(cls)
+    values = record.__dict__  # not through __init__: a frozen dataclass sets its fields one by one, and slowly
+    values.update(blank)
     for name, value in raw.items():
         reader = readers.get(name)
         if reader is not None:
             values[name] = reader(value)
-    return cls(**values)
+    return record
 
 
 _Reader = Callable[[Any], Any]
-_READERS: dict[type[Any], dict[str, _Reader]] = {}
+_READERS: dict[type[Any], tuple[dict[str, _Reader], dict[str, Any]]] = {}
 
 
-def _readers(cls: type[Any]) -> dict[str, _Reader]:
+def _readers(cls: type[Any]) -> tuple[dict[str, _Reader], dict[str, Any]]:
+    """(what reads each field, the fields of a record that says nothing)."""
     found = _READERS.get(cls)
     if found is None:
-        found = {item.name: _reader(str(item.type)) for item in dataclasses.fields(cls)}
+        found = ({item.name: _reader(str(item.type)) for item in dataclasses.fields(cls)}, dict(vars(cls())))
         _READERS[cls] = found
     return found
 
 
 def _reader(annotation: str) -> _Reader:
     """What turns a JSON value into a field of this annotation, or raises BadRecord."""
+    if annotation == "Optional[float]":
+        return _optional_float
+    if annotation == "list[Optional[float]]":
+        return lambda value: [_optional_float(one) for one in _expect(value, list)]
     if annotation.startswith("Optional["):
         inner = _reader(annotation[9:-1])
         return lambda value: None if value is None else inner(value)
@@ -526,6 +533,12 @@ def _reader(annotation: str) -> _Reader:
         return lambda value: _expect(value, str)
     nested: type[Any] = globals()[annotation]
     return lambda value: _build(nested, _expect(value, dict))
+
+
+def _optional_float(value: Any) -> Optional[float]:
+    if type(value) is float:  # most of a journal
+        return float(value)
+    return None if value is None else _float(value)
 
 
 def _float(value: Any) -> float:

@@ -11,6 +11,7 @@ from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.timer import Timer
 
 from ..history.source import Source
 from ..run.directory import RunDirectory
@@ -49,6 +50,7 @@ PANEL_CLASSES: tuple[tuple[str, type[Panel]], ...] = (
 
 POLL_S = 0.05
 HURRIED_POLL_S = 0.02
+HURRY_S = 0.6
 
 KEYS: tuple[Binding, ...] = (
     *(Binding(",".join(action.keys), f"act('{action.name}')", action.label, show=False) for action in ACTIONS),
@@ -90,8 +92,7 @@ class BacklitApp(PatientApp[int]):
         self.detached = False
         self._panels: dict[str, Panel] = {}
         self._began = time.monotonic()
-        self._hurry_until = 0.0
-        self._last_poll = 0.0
+        self._hurrying: Timer | None = None
         self._steady_due = 0.0
         self._seen: tuple[object, ...] = ()
         theme = textual_theme(self.palette)
@@ -110,7 +111,7 @@ class BacklitApp(PatientApp[int]):
     def on_mount(self) -> None:
         self.rearrange()
         self.focus_panel(self.scene.focus)
-        self.set_interval(HURRIED_POLL_S, self._poll)
+        self.set_interval(POLL_S, self._poll)
         if self.scene.card is not None and self.scene.card.choices and not self.scene.guess:
             self._ask_the_question(self.scene.card)
 
@@ -122,11 +123,10 @@ class BacklitApp(PatientApp[int]):
     def _poll(self) -> None:
         """Reads what the run has written and hands it on; paints less while the terminal reads slowly."""
         now = time.monotonic()
-        if now < self._last_poll + (HURRIED_POLL_S if now < self._hurry_until else POLL_S) * 0.9:
-            return
-        self._last_poll = now
         scene = self.scene
         scene.source.poll()
+        if scene.source.catching_up:
+            self.hurry()
         for sentence in scene.settle():
             self.say(sentence, bad=True)
         self._look(now)
@@ -171,7 +171,9 @@ class BacklitApp(PatientApp[int]):
 
     def hurry(self) -> None:
         """An answer is due: look for it more often for a while."""
-        self._hurry_until = time.monotonic() + 0.6
+        if self._hurrying is not None:
+            self._hurrying.stop()
+        self._hurrying = self.set_interval(HURRIED_POLL_S, self._poll, repeat=int(HURRY_S / HURRIED_POLL_S))
 
     def _look(self, now: float) -> None:
         weights = self._panels.get("weights")
@@ -219,7 +221,8 @@ class BacklitApp(PatientApp[int]):
         if scene.zoomed:
             scene.zoomed = name
         scene.focus = name
-        self.rearrange()
+        if not self._panels[name].display:
+            self.rearrange()
         self.focus_panel(name)
 
     def tab_title(self, name: str) -> str:

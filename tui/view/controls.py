@@ -215,7 +215,9 @@ class Controls:
             if self.scene.zoomed:
                 self.scene.zoomed = name
             self.scene.focus = name
-            self.app.rearrange()
+            panel = self.app.panel(name)
+            if panel is not None and not panel.display:
+                self.app.rearrange()
             self.app.focus_panel(name)
 
     def _zoom(self) -> None:
