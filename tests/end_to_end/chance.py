@@ -13,8 +13,8 @@ if __name__ == "__main__":
     loader = torch.utils.data.DataLoader(data, batch_size=16, shuffle=True)
     model = nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Dropout(0.3), nn.BatchNorm1d(24), nn.Linear(24, 2))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 40)
-    for epoch in range(40):
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 16)
+    for epoch in range(16):
         total = 0.0
         for x, y in loader:
             loss = nn.functional.cross_entropy(model(x), y)

@@ -178,7 +178,7 @@ KEYS = ("tab", "m", "y", "enter", "m", "escape", "3", "down", "a", "5", "tab", "
 def watched(terminal: Terminal, most_s: float = 60.0) -> None:
     """Somebody looks at everything while it runs; --exit ends it."""
     terminal.until(lambda screen: "step" in screen, most_s)
-    for key in KEYS * 3:
+    for key in KEYS:
         if terminal.process.poll() is not None:
             break
         terminal.keys(key)

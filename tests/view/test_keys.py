@@ -191,6 +191,7 @@ async def test_every_request_has_an_id_of_its_own(show: Opener, tape: Tape) -> N
 async def test_a_request_that_cannot_be_written_is_said(show: Opener, state: Callable[[str], Tape]) -> None:
     tape = state("paused at loss")
     async with show(tape) as viewer:
+        await viewer.until(tape.presence)
         shutil.rmtree(tape.run.control)
         await viewer.press("n")
         await viewer.says("could not be written")

@@ -14,6 +14,7 @@ from ..run.events import (
     Epoch,
     Event,
     Gate,
+    Keyframe,
     Live,
     Metric,
     Model,
@@ -116,6 +117,8 @@ class RunState:
         self.stop_asked = False
         self.ended = False
         self.live: Optional[Live] = None
+        self.keyframe: Optional[Keyframe] = None
+        """The pictures that were kept last."""
         self.recent: deque[Tick] = deque()
         """Ticks of the last `RECENT_S` seconds of training."""
         self.first_loss: Optional[float] = None
@@ -138,6 +141,8 @@ class RunState:
             self.warnings = [*self.warnings[-99:], event.text]
         elif isinstance(event, Start):
             self.start = event
+        elif isinstance(event, Keyframe):
+            self.keyframe = event
         elif isinstance(event, End):
             self.ended = True
             self.gate = None

@@ -14,6 +14,9 @@ from .tree import Tree
 
 Guard = Callable[..., None]
 
+KEPT_LAYERS = 24
+"""Of so many layers the pictures are kept at the end of a run."""
+
 
 class Pictures:
     """The newest picture, outputs and source line; and the forward hook that is open for one step at a time."""
@@ -71,15 +74,21 @@ class Pictures:
         self._look(tree, wish)
         self._summary.collect_all()
 
-    def last(self, tree: Optional[Tree], wish: Presence) -> None:
-        """At the end of the process: the picture that stays, large enough for a zoom."""
+    def last(self, tree: Optional[Tree], wish: Presence) -> list[Picture]:
+        """At the end of the process: pictures of all layers that stay, large enough for a zoom. The newest picture
+        becomes that of the tensor in focus."""
         self.close()
-        if tree is not None and self._starts is not None:
-            large = Presence(
-                tensor=wish.tensor, mode=wish.mode, first=0, rows=max(64, wish.rows), columns=max(120, wish.columns)
-            )
-            photograph(tree, self._starts, large, self._summary.readouts, self._take_picture)
-            self._summary.collect_all()
+        kept: list[Picture] = []
+        if tree is None or self._starts is None:
+            return kept
+        large = Presence(tensor=wish.tensor, mode=wish.mode, rows=max(64, wish.rows), columns=max(120, wish.columns))
+        photograph(tree, self._starts, large, self._summary.readouts, self._take_picture)
+        for place in tree.main_tensors()[:KEPT_LAYERS]:
+            for mode in ("change", "weight", "gradient"):
+                wanted = Presence(tensor=place, mode=mode, rows=40, columns=80)
+                photograph(tree, self._starts, wanted, self._summary.readouts, kept.append)
+        self._summary.collect_all()
+        return kept
 
     def wants(self, wish: Presence) -> bool:
         """Does the viewer look at something else than what was pictured last?"""

@@ -43,6 +43,8 @@ from .tree import Tree, all_parameters, find_optimizers, find_root
 ALONE_S = 60.0
 """A pause that nobody asked to keep ends this long after the last viewer was seen."""
 
+SETTLED_S = 3.0
+"""After this time ticks come ten a second where steps are fast; before it, up to fifty."""
 LOOK_AGAIN_S = 0.2
 """A viewer that has just come is noticed within this time."""
 
@@ -92,7 +94,7 @@ class Probe:
         self._phases = Phases()
         self._cost = Cost()
         self._age = SparserWithAge()
-        self._tick_pace = Pace(share=0.001, every_s=0.1)
+        self._tick_pace = Pace(share=0.004, every_s=0.02)  # a run of a second is to have a curve, too
         self._norm_pace = Pace(share=0.002, every_s=0.1)
         self._ratio_pace = Pace(share=0.002, every_s=0.2)
         self._pictures = Pictures(self._summary)
@@ -339,7 +341,8 @@ class Probe:
     def _last_words(self, desk: Desk) -> None:
         self._summary.collect_all()
         self._make_tick(time.perf_counter(), always=True)
-        self._pictures.last(self._tree, desk.wish)
+        pictures = self._pictures.last(self._tree, desk.wish)
+        desk.say(events.Keyframe(self._now(), self._summary.step, pictures))
         desk.show(self._live(""))
 
     # ── measuring ──
@@ -401,6 +404,8 @@ class Probe:
         if first and (self._gate.unhurried or self._tick_pace.due(now)):
             if self._dial.at_rest:
                 self._dial.read(optimizer)
+            if now - self._t0 > SETTLED_S:
+                self._tick_pace.share, self._tick_pace.every_s = 0.001, 0.1
             self._make_tick(now)
             self._tick_pace.done(now, time.perf_counter() - now)
 

@@ -23,8 +23,13 @@ MOST_MODULES = 20_000
 """A tree larger than this is cut, with a warning in the module list's last entry."""
 
 
+HELD_BYTES = 16 << 20
+"""A model whose parameters come to no more than this counts as small."""
+
+
 class Tree:
-    """The model found. Only weak references are kept: a program that drops its model gets the memory back."""
+    """The model found. Of a large model only weak references are kept: a program that drops it gets the memory back.
+    The parameters of a small one are held on to, so that they can still be pictured when the program is at its end."""
 
     def __init__(self, root: Optional[nn.Module], optimizers: list[Any], t: float) -> None:
         self.has_root = root is not None
@@ -36,6 +41,8 @@ class Tree:
                 named[id(parameter)] = (f"parameter {number}", parameter)
         parameters = [parameter for _, parameter in named.values()]
         self._parameters = [weakref.ref(parameter) for parameter in parameters]
+        size = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+        self._held = parameters if size <= HELD_BYTES else []
         self.names = [name for name, _ in named.values()]
         self.index = {id(parameter): place for place, parameter in enumerate(parameters)}
         """Place in `model.tensors` by id of the parameter."""
@@ -81,6 +88,11 @@ class Tree:
         """Its place in `model.tensors`; None if it is not one of these (another may have had its id before)."""
         place = self.index.get(id(parameter))
         return place if place is not None and self._parameters[place]() is parameter else None
+
+    def main_tensors(self) -> list[int]:
+        """The largest tensor of each module that has parameters of its own."""
+        shapes = [math.prod(tensor.shape) for tensor in self.model.tensors]
+        return [max(module.tensors, key=lambda place: shapes[place]) for module in self.model.modules if module.tensors]
 
     def parameters(self, places: Iterable[int]) -> list[torch.Tensor]:
         """The tensors at these places that are still alive."""

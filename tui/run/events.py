@@ -190,7 +190,16 @@ class End:
     step: int = 0
 
 
-Event = Union[Start, Model, Tick, Metric, Epoch, Gate, Applied, Warning, End]
+@dataclass(frozen=True)
+class Keyframe:
+    """Pictures of several tensors at one step, for when nobody can ask for others any more."""
+
+    t: float = 0.0
+    step: int = 0
+    pictures: list[Picture] = field(default_factory=list)
+
+
+Event = Union[Start, Model, Tick, Metric, Epoch, Gate, Applied, Warning, Keyframe, End]
 
 EVENTS: dict[str, type[Any]] = {
     "start": Start,
@@ -201,6 +210,7 @@ EVENTS: dict[str, type[Any]] = {
     "gate": Gate,
     "applied": Applied,
     "warning": Warning,
+    "keyframe": Keyframe,
     "end": End,
 }
 

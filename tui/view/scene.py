@@ -99,8 +99,13 @@ class Scene:
 
     @property
     def picture(self) -> Optional[Picture]:
-        live = self.source.state.live
-        return live.picture if live is not None else None
+        live, kept = self.state.live, self.state.keyframe
+        newest = live.picture if live is not None else None
+        if not self.source.over or kept is None:
+            return newest
+        wanted = self.tensor() if self.tensor() >= 0 else (newest.tensor if newest is not None else -1)
+        fits = [one for one in kept.pictures if one.tensor == wanted and one.mode == self.mode]
+        return fits[0] if fits else newest
 
     @property
     def activations(self) -> dict[int, Activation]:

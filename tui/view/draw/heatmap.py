@@ -46,6 +46,24 @@ def units(cells: str, count: int, height: int, width: int, columns: int) -> list
     return rows
 
 
+def shrink(cells: str, height: int, width: int, rows: int, columns: int) -> tuple[str, int, int, int]:
+    """A picture that is too large for its place, pooled as the probe pools: what is farthest from zero stands for its
+    neighbours. Returns (cells, height, width, how many cells one now stands for)."""
+    tall, broad = -(-height // max(1, rows)), -(-width // max(1, columns))
+    if tall <= 1 and broad <= 1:
+        return cells, height, width, 1
+    out = []
+    for y in range(0, height, tall):
+        lines = [cells[line * width : (line + 1) * width] for line in range(y, min(height, y + tall))]
+        for x in range(0, width, broad):
+            out.append(max("".join(line[x : x + broad] for line in lines), key=_far))
+    return "".join(out), -(-height // tall), -(-width // broad), tall * broad
+
+
+def _far(letter: str) -> float:
+    return 99.0 if letter == "n" else (-1.0 if letter == "." else abs(int(letter, 16) - 7.5))
+
+
 def fitting(height: int, width: int, columns: int, lines: int) -> int:
     """How many units of height x width cells `units` can draw in so many columns and text lines; at least one."""
     across = max(1, (columns + 1) // (width + 1))

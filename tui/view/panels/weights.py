@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...run.events import Picture
 from ..draw.cells import Line, fit, width_of, wrap
-from ..draw.heatmap import fitting, ramp, units
+from ..draw.heatmap import fitting, ramp, shrink, units
 from ..draw.numbers import count, number, percent
 from ..draw.sparkline import BLOCKS
 from ..scene import MODES, Scene
@@ -30,6 +32,7 @@ class Weights(Panel):
         super().__init__(ident)
         self.room = (0, 0)
         """Rows and columns of picture cells that there is room for: what the presence tells the probe."""
+        self._shown: Picture | None = None
         self._fit = 0
         """How many of the units in the snapshot there is room for."""
 
@@ -47,8 +50,8 @@ class Weights(Panel):
         ]
 
     def notes(self, scene: Scene) -> list[str]:
-        picture = scene.picture
-        if picture is None or not picture.cells:
+        picture = self._shown
+        if scene.picture is None or picture is None or not picture.cells:
             return []
         last = picture.first + min(picture.units, self._fit or picture.units)
         units_ = f"units {picture.first + 1}–{last} of {picture.of}" if picture.of > 1 else ""
@@ -82,9 +85,16 @@ class Weights(Panel):
             return wrap([("The weights appear with the first step that is watched.", "dim")], width)
         wanted = scene.tensor()
         if scene.source.over and (picture.mode != scene.mode or (wanted >= 0 and picture.tensor != wanted)):
-            return wrap([("Only the tensor photographed last is kept after the end of a run.", "dim")], width)
+            return wrap([("No picture of this was kept when the run ended.", "dim")], width)
         if picture.absent:
             return wrap([(picture.absent[0].upper() + picture.absent[1:] + ".", "dim")], width)
+        if picture.of == 1 and picture.cells:  # kept for a larger screen than this
+            cells, tall, broad, pooled = shrink(
+                picture.cells, picture.height, picture.width, 2 * (height - below), width
+            )
+            if pooled > 1:
+                picture = replace(picture, cells=cells, height=tall, width=broad, per_cell=picture.per_cell * pooled)
+        self._shown = picture
         self._fit = fitting(picture.height, picture.width, width, height - below)
         shown = min(picture.units, self._fit)
         lines = units(picture.cells, shown, picture.height, picture.width, width)[: height - below]
