@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tui.run.directory import RunDirectory
 from tui.run.events import Live, decode_live
 
 from .support import Bare, Onlooker, Program, python, until
+
+# the same examples every time, and no opinion about seconds: machines are slow at times
+settings.register_profile("backlit", deadline=None, derandomize=True)
+settings.load_profile("backlit")
 
 
 @pytest.fixture

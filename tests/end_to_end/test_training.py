@@ -189,19 +189,19 @@ def watched(terminal: Terminal, most_s: float = 60.0) -> None:
 
 def check_bits(house: House, command: list[str], words: list[str]) -> None:
     """The program's output, byte for byte, bare and watched."""
-    bare = subprocess.run(
+    bare = subprocess.Popen(
         command,
         cwd=house.folder,
         env={**os.environ, **QUIET, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=120,
-        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
-    assert bare.stdout
     terminal = house.open(*words)
     watched(terminal)
-    assert house.run().output_file.read_bytes() == bare.stdout + bare.stderr
+    output, _ = bare.communicate(timeout=120)
+    assert output and bare.returncode == 0
+    assert house.run().output_file.read_bytes() == output
     assert ends(terminal, 0)
     seen = [one for one in events_of(house.run()) if isinstance(one, events.Tick)]
     assert seen and seen[-1].loss is not None

@@ -259,7 +259,8 @@ def test_ticks_are_inside_rising_and_not_too_many(lo, hi, most, whole):
     assert len(found) <= max(0, most)
     assert all(before < after for before, after in zip(found, found[1:]))
     # One part in 10¹⁵: a tick is the float nearest to a round number, which may lie just beyond a limit.
-    assert all(lo - abs(lo) * 1e-15 <= value <= hi + abs(hi) * 1e-15 for value in found)
+    slack = max(abs(lo), abs(hi)) * 1e-15
+    assert all(lo - slack <= value <= hi + slack for value in found)
     assert not whole or all(value == int(value) for value in found)
 
 
