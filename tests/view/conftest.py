@@ -58,7 +58,7 @@ class Viewer:
 
     async def settle(self) -> None:
         """Until everything that is under way is laid out and drawn. Pilot.pause also waits for an idle processor."""
-        for _ in range(4):
+        for _ in range(2):
             await self.pilot._wait_for_screen()
         self.app.screen._on_timer_update()
         await self.pilot._wait_for_screen()

@@ -118,7 +118,7 @@ async def test_resize_storm(show: Opener, tapes: dict[str, Tape]) -> None:
     dice = random.Random(1)
     async with show(tapes["running"]) as viewer:
         for turn in range(100):
-            width, height = (1, 1) if turn % 10 == 0 else (dice.randrange(1, 210), dice.randrange(1, 60))
+            width, height = (1, 1) if turn % 10 == 0 else (dice.randrange(1, 190), dice.randrange(1, 50))
             await viewer.pilot.resize_terminal(width, height)
             if turn % 7 == 0:
                 await viewer.press(dice.choice(["tab", "enter", "escape", "5", "m", "y"]))
