@@ -191,7 +191,9 @@ async def test_an_action_that_does_not_steer_asks_nothing_of_the_run(show: Opene
 # ── help and palette ──
 
 
-@pytest.mark.parametrize("number, name", list(enumerate(("network", "weights", "gradients", "loss", "explain", "log"), 1)))
+@pytest.mark.parametrize(
+    "number, name", list(enumerate(("network", "weights", "gradients", "loss", "explain", "log"), 1))
+)
 async def test_help_begins_with_the_panel_in_focus(show: Opener, tape: Tape, number: int, name: str) -> None:
     async with show(tape, size=(120, 50)) as viewer:
         await viewer.press(str(number), "question_mark")
