@@ -100,7 +100,7 @@ def _options(command: Any) -> Any:
 _REST = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
 
-@main.command(cls=_Command, context_settings=_REST)
+@main.command(short_help="Watch and steer a program of your own.", cls=_Command, context_settings=_REST)
 @_options
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
 @click.option("--name", help="Name of the run [the script's name].")
@@ -149,7 +149,11 @@ def _python() -> str:
     return sys.executable
 
 
-@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@main.command(
+    short_help="A lesson, or the list of them.",
+    context_settings={"ignore_unknown_options": True},
+    add_help_option=False,
+)
 @_options
 @click.argument("lesson", required=False)
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[ARGS]...")
@@ -246,7 +250,7 @@ def _watch(
     if how["plain"] or _no_terminal():
         from .view.plain import follow
 
-        sys.exit(follow(started))
+        sys.exit(follow(started, owns=not how.get("attached", False)))
     from .view.terminal import guarded
 
     sys.exit(guarded(lambda: _show(started, how, asks, card, cards, root)))
@@ -342,7 +346,7 @@ def _choose(cards: list[Card]) -> str | None:
     return chosen[0] or None
 
 
-@main.command()
+@main.command(short_help="Show a run again, live or finished.")
 @click.argument("word", required=False, default="", metavar="[RUN]")
 @click.option("--exit", "exits", is_flag=True, help="Leave when the program has ended.")
 @click.option("--readonly", is_flag=True, help="Only look: no key changes the training.")
@@ -353,10 +357,10 @@ def attach(ctx: click.Context, /, word: str, **how: Any) -> None:
     from .run.directory import RunDirectory
 
     found = RunDirectory.find(ctx.obj, word)
-    _watch(found, {"detach": False, **how}, asks=True, root=ctx.obj)
+    _watch(found, {"detach": False, "attached": True, **how}, asks=True, root=ctx.obj)
 
 
-@main.command()
+@main.command(short_help="List the runs, newest first.")
 @click.pass_context
 def ls(ctx: click.Context) -> None:
     """List the runs, newest first: name, state, step, loss, start, host."""

@@ -36,7 +36,7 @@ def keys(quick: bool) -> Iterator[Row]:
             terminal.until(lambda screen: "steps/s" in screen and "change" in screen, 60, "training is shown")
             terminal.keys("+")
             terminal.until(lambda screen: "y  yes" in screen, 10, "asks whether to steer")
-            terminal.keys("y")
+            terminal.keys("Y")
             terminal.until(lambda screen: "× 2" in screen, 10, "the rate is turned")
             run = only_run(root)
             found: dict[str, list[float]] = {}

@@ -38,7 +38,7 @@ def traffic(quick: bool) -> Iterator[Row]:
             terminal.keys("space")
             wait(lambda: terminal.holds("Steer"), 10)
             since = terminal.bytes
-            terminal.keys("y")
+            terminal.keys("Y")
             wait(lambda: terminal.holds("PAUSED", since), 10)
             yield from _minute(terminal, "medium, paused", seconds, "≤ 0.5 kB/s", "≤ 5 %")
             end(run)

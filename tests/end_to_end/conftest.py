@@ -105,7 +105,8 @@ def viewer_of(terminal: Terminal) -> psutil.Process:
 
     def find() -> Any:
         inside = psutil.Process(terminal.process.pid).children(recursive=True)
-        ours = [process for process in inside if process.terminal() is not None and "tui" in process.cmdline()]
+        # not by their terminal: psutil keeps the list of terminals that it saw first
+        ours = [process for process in inside if "tui" in process.cmdline()]
         return next((process for process in ours if process.parent() in ours), None)
 
     return until(find)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -167,6 +168,40 @@ def test_plain_in_a_terminal_has_no_escapes(house: House) -> None:
         terminal = house.open("run", *words, "--", "sh", "-c", "echo hello; exit 4", **env)
         assert "hello" in ends(terminal, 4)
         assert b"\x1b" not in bytes(terminal.raw).replace(b"\x1b]777;\x07", b"")
+
+
+def test_leaving_a_run_that_was_only_attached_leaves_it_alone(house: House) -> None:
+    house.call("run", "--detach", "--", "sh", "-c", "echo hello; exec sleep 1000")
+    run = house.run()
+    command = [sys.executable, "-m", "tui", "--runs", str(house.root), "attach", "--plain", "--readonly"]
+    attached = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=house.folder)
+    assert attached.stdout is not None and attached.stdout.readline() == b"hello\n"
+    attached.send_signal(signal.SIGINT)
+    assert attached.wait(20) == 0
+    assert run.alive()
+
+
+def test_what_leaving_does_is_what_it_says(house: House) -> None:
+    # A lesson under a minute old just leaves, and is stopped by that
+    lesson = house.open("learn", "digits", "--speed", "50")
+    shows(lesson, "any other key")
+    lesson.keys("enter")
+    shows(lesson, "RUNNING")
+    lesson.keys("q")
+    assert "digits was stopped after" in ends(lesson, 0)
+    run = house.run()
+    until(lambda: run.exit() is not None)
+    # A run of one's own that is paused stays so when one detaches
+    own = house.open("run", "-m", "tui.lessons.digits", "--epochs", "4000")
+    shows(own, "RUNNING", "epoch")
+    own.keys("space")
+    shows(own, "Steer this run?")
+    own.keys("Y")
+    shows(own, "PAUSED")
+    own.keys("q")
+    shows(own, "it stays paused")
+    own.keys("d")
+    assert "digits stays paused after" in ends(own, 0)
 
 
 def test_no_color_is_grey(house: House) -> None:

@@ -65,7 +65,7 @@ def test_a_run_from_its_first_step_to_its_last(house: House) -> None:
     terminal.keys("space")
     shows(terminal, "Steer this run?")
     assert not list(run.control.iterdir())
-    terminal.keys("y")
+    terminal.keys("Y")
     shows(terminal, "PAUSED", "space resume")
     here = told.count()
     shows(terminal, "PAUSED", f"step {here:,}")
@@ -144,11 +144,11 @@ def test_two_viewers_at_once(house: House) -> None:
         shows(terminal, "RUNNING")
         terminal.keys("space" if terminal is first else "n")
         shows(terminal, "Steer this run?")
-    first.keys("y")
+    first.keys("Y")
     shows(first, "PAUSED")
     shows(second, "PAUSED")
     here = told.count()
-    second.keys("y")  # the n that was asked about
+    second.keys("Y")  # the n that was asked about
     for terminal in (first, second):
         shows(terminal, "PAUSED", f"step {here + 1:,}")
     for _ in range(4):

@@ -69,7 +69,9 @@ def test_only_known_style_names_and_spaces_blank_outside_labels():
     rows = draw_chart(60, 12, [Line(STEPS, FALLING, "train"), Line([50], [1.5], "validation", "dot", False)])
     found = {style for row in cells(rows) for _, style in row}
     assert found == {"train", "validation", "axis", "label", ""}
-    assert all(style == "" for row in cells(rows) for sign, style in row if sign == " " and style not in ("label", "axis"))
+    assert all(
+        style == "" for row in cells(rows) for sign, style in row if sign == " " and style not in ("label", "axis")
+    )
 
 
 def test_styles_of_many_lines_are_told_apart():
@@ -91,8 +93,12 @@ def test_later_line_is_on_top():
 
 def test_dots_are_at_their_steps_and_heights():
     at = [0, 25, 50, 75, 100]
-    rows = draw_chart(68, 12, [Line(STEPS, FALLING, "train"), Line(at, [2, 1.5, 1, 0.5, 0], "validation", "dot", False)],
-                      y_limits=(0, 2))
+    rows = draw_chart(
+        68,
+        12,
+        [Line(STEPS, FALLING, "train"), Line(at, [2, 1.5, 1, 0.5, 0], "validation", "dot", False)],
+        y_limits=(0, 2),
+    )
     found = sorted(signs(rows, "●"), key=lambda sign: sign[1])
     assert [column for _, column, _ in found] == [column_of(rows, x, 0, 100) for x in at]
     assert [row for row, _, _ in found] == [0, 2, 4, 7, 9]
@@ -100,8 +106,9 @@ def test_dots_are_at_their_steps_and_heights():
 
 
 def test_marks_are_in_the_top_row_and_outside_ones_are_left_out():
-    rows = draw_chart(68, 12, [Line(STEPS, FALLING, "train")], [Mark(40, "you"), Mark(90, "you"), Mark(500, "you")],
-                      x_limits=(0, 100))
+    rows = draw_chart(
+        68, 12, [Line(STEPS, FALLING, "train")], [Mark(40, "you"), Mark(90, "you"), Mark(500, "you")], x_limits=(0, 100)
+    )
     assert signs(rows, "▼") == [(0, column_of(rows, x, 0, 100), "you") for x in (40, 90)]
 
 
@@ -162,7 +169,9 @@ def test_outlier_beyond_the_limits_is_clipped():
 
 def test_line_that_crosses_the_view_without_a_point_in_it_is_drawn():
     rows = draw_chart(60, 10, [Line([0, 100], [0, 1], "train")], x_limits=(40, 60), y_limits=(0, 1))
-    drawn = [column for column in range(frame_of(rows), 60) if any(row[column][1] == "train" for row in cells(rows)[:-2])]
+    drawn = [
+        column for column in range(frame_of(rows), 60) if any(row[column][1] == "train" for row in cells(rows)[:-2])
+    ]
     assert drawn == list(range(frame_of(rows), 60))
 
 
@@ -186,7 +195,13 @@ def test_step_axis_has_whole_steps_and_ends_with_the_last_one():
 
 def test_tick_marks_stand_at_their_values():
     rows = draw_chart(68, 14, [Line(STEPS, FALLING, "train")], y_limits=(0, 2))
-    assert [text[: frame_of(rows)].strip() for text in texts(rows)[:-2] if "┤" in text] == ["2┤", "1.5┤", "1┤", "0.5┤", "0┤"]
+    assert [text[: frame_of(rows)].strip() for text in texts(rows)[:-2] if "┤" in text] == [
+        "2┤",
+        "1.5┤",
+        "1┤",
+        "0.5┤",
+        "0┤",
+    ]
     assert texts(rows)[0].lstrip().startswith("2┤") and texts(rows)[-3].lstrip().startswith("0┤")
 
 

@@ -197,7 +197,7 @@ def test_the_guess_is_answered(tmp_path: Path) -> None:
     right = text_of(scene_of(scripted.finished(tmp_path), card=card, guess="b"))
     wrong = text_of(scene_of(scripted.finished(tmp_path), card=card, guess="a"))
     none = text_of(scene_of(scripted.finished(tmp_path), card=card))
-    assert "that held" in right and "it was b: many" in wrong and "74.8 %" in right
+    assert "that held" in right and "it was “many”" in wrong and "74.8 %" in right
     assert "50.0 % to 90.0 %" in right and "You said" not in none
 
 
@@ -217,15 +217,19 @@ async def test_a_change_of_state_is_told_at_once_and_numbers_wait(show: Opener, 
         before = explained.text()
         due = explained._next
         model = scripted.reader()
-        tape.add(scripted.tick(model, 505, 8.3, loss=0.1234, mean=0.1234))
+        tape.add(scripted.tick(model, 505, 8.3, loss=0.3456, mean=0.3456))
         tape.see(Live(8.3, 505, order=scripted.ORDER))
         await viewer.until(lambda: viewer.scene.state.step == 505)
         viewer.app._tell(due - 0.1)
         assert explained.text() == before
         viewer.app._tell(due + 0.1)
-        assert "0.123" in explained.text()
+        assert "0.346" in explained.text()
+        # … unless the loss is another by more than a factor of two
+        tape.add(scripted.tick(model, 506, 8.35, loss=3.21, mean=3.21))
+        tape.see(Live(8.35, 506, order=scripted.ORDER))
+        await viewer.until(lambda: "3.21" in explained.text())
         tape.add(scripted.Gate(8.4, 505, True, "loss", "asked"))
-        await viewer.until(lambda: "Paused after 505 updates" in explained.text())
+        await viewer.until(lambda: "Paused after 506 updates" in explained.text())
 
 
 async def test_a_metric_of_the_programs_own_changes_nothing_else(show: Opener, tape: Tape) -> None:

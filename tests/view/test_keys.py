@@ -47,16 +47,47 @@ async def test_the_first_steering_key_asks_once(show: Opener, tape: Tape) -> Non
     async with show(tape, asks=True) as viewer:
         await viewer.press("space")
         assert viewer.dialog() == "Choose" and "Steer this run?" in viewer.screen()
-        await viewer.press("x", "n")
+        await viewer.press("x")
         assert viewer.dialog() == "Screen" and tape.commands() == []
         await viewer.press("plus")
         assert viewer.dialog() == "Choose"
         await viewer.press("escape")
         assert viewer.dialog() == "Screen" and tape.commands() == []
-        await viewer.press("space", "y")
+        await viewer.press("space", "Y")
         assert type(await viewer.asked()) is Pause
         await viewer.press("n")
         assert type(await viewer.asked(2)) is Step
+
+
+async def test_words_typed_into_the_wrong_window_change_nothing(show: Opener, tape: Tape) -> None:
+    async with show(tape, asks=True) as viewer:
+        for word in ("python train.py", "running on", "yes please", "npyfr"):
+            await viewer.press(
+                *("space" if letter == " " else letter for letter in word if letter not in "./q"), "enter"
+            )
+            await viewer.press("escape", "escape")
+        assert tape.commands() == []
+
+
+async def test_a_second_answer_is_one_too_many(show: Opener, tape: Tape) -> None:
+    async with show(tape, asks=True) as viewer:
+        await viewer.press("space")
+        for key in ("Y", "Y", "Y"):  # without a pause between them, as a key held down gives them
+            viewer.app.post_message(events.Key(key, key))
+        assert type(await viewer.asked()) is Pause
+        await viewer.press("q")
+        viewer.app.post_message(events.Key("escape", None))
+        viewer.app.post_message(events.Key("escape", None))
+        await viewer.until(lambda: viewer.dialog() == "Screen")
+        assert viewer.app.is_running and viewer.app.return_code is None
+
+
+async def test_help_scrolls(show: Opener, tape: Tape) -> None:
+    async with show(tape, size=(80, 24)) as viewer:
+        await viewer.press("question_mark")
+        before = viewer.screen()
+        await viewer.press("down", "down", "pagedown")
+        await viewer.until(lambda: viewer.screen() != before)
 
 
 async def test_keys_that_do_not_steer_are_not_asked_about(show: Opener, tape: Tape) -> None:

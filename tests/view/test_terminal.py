@@ -19,7 +19,7 @@ from tests.terminal import JOB_SHELL, NOHUP_SHELL, PLAIN_SHELL, Terminal
 ROOT = Path(__file__).parents[2]
 
 # An app that repaints ten times a second, and writes down that its event loop is alive.
-PROGRAM = '''
+PROGRAM = """
 import os, sys
 from pathlib import Path
 from tui.view.terminal import guarded
@@ -81,13 +81,15 @@ if "early" in sys.argv:
         raise ValueError("before the app")
 
 sys.exit(guarded(run))
-'''
+"""
 
 
 class Tiny:
     """The program above, in a terminal."""
 
-    def __init__(self, folder: Path, *options: str, under: tuple[str, ...] = PLAIN_SHELL, answers: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *options: str, under: tuple[str, ...] = PLAIN_SHELL, answers: bool = False
+    ) -> None:
         self.folder = folder
         program = folder / "program.py"
         program.write_text(PROGRAM)
@@ -202,7 +204,8 @@ def test_error_before_the_app(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, status", [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130), ("SIGABRT", 134), ("SIGSEGV", 139), ("SIGKILL", 137)]
+    "name, status",
+    [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130), ("SIGABRT", 134), ("SIGSEGV", 139), ("SIGKILL", 137)],
 )
 def test_signal_to_the_viewer(tiny: Tiny, name: str, status: int) -> None:
     tiny.child.send_signal(getattr(signal, name))
@@ -403,7 +406,9 @@ def test_terminal_that_nobody_reads(tmp_path: Path, kind: str) -> None:
         app.terminal.keys("x")  # keys stay immediate
         wait_for((app.folder / "key").exists, most_s=2)
         app.terminal.resume_reading()
-        app.terminal.until(lambda screen: int((screen.split() + ["", "0"])[1]) > ticks + 30 if screen.startswith("tick") else False)
+        app.terminal.until(
+            lambda screen: int((screen.split() + ["", "0"])[1]) > ticks + 30 if screen.startswith("tick") else False
+        )
         app.moves_on()
         assert app.ticks()[3] > written
         assert app.ticks()[3] <= app.terminal.bytes + 200_000

@@ -155,8 +155,7 @@ class RunState:
         known = self.tick
         if live.tick is not None and (known is None or live.tick.step >= known.step or self._tick_is_live):
             self.tick, self._tick_is_live = live.tick, True
-            if known is None or live.tick.step > known.step:
-                self._gradients(live.tick)
+            self._gradients(live.tick)
 
     def _tick(self, tick: Tick) -> None:
         newer = self.tick is None or tick.step >= self.tick.step

@@ -118,7 +118,7 @@ def _absent(parameter: torch.Tensor, starts: Starts, mode: str) -> str:
     if not readable(parameter):
         return f"this tensor cannot be shown ({parameter.dtype}, {parameter.layout})"
     if mode == "gradient" and not readable(parameter.grad):
-        return "no gradient: the loss does not reach it, or it is frozen"
+        return "no gradient at this moment: it has been cleared, it is frozen, or the loss does not reach it"
     if mode == "change" and starts.whole(parameter) is None:
         return "too large for a copy of its start: m shows the weights"
     return ""

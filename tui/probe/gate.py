@@ -102,7 +102,7 @@ class Gate:
     def single(self) -> bool:
         """Is a person looking at every single step? Then everything is measured at each."""
         few = self.to_go is not None and self.to_go <= 3
-        return self.held or self.by_phase or few or (self.speed is not None and self.speed <= 2)
+        return self.held or self.pausing or self.by_phase or few or (self.speed is not None and self.speed <= 2)
 
     @property
     def unhurried(self) -> bool:

@@ -55,12 +55,15 @@ def name_of_loss(loss: torch.Tensor) -> str:
     Looks at no more than 16 nodes from the root: a loss may be divided or added to others before backward.
     """
     nodes = [loss.grad_fn]
+    scaled = ""
     for node in nodes:
         if node is None:
             continue
         name = type(node).__name__.partition("Backward")[0]
         if name in _LOSS_NODES:
-            return _LOSS_NODES[name]
+            return scaled + _LOSS_NODES[name]
+        if name != "ToCopy":
+            scaled = "scaled "  # divided for accumulation, or one term of several: its size is not that of the kind
         if len(nodes) < 16 and name in ("Div", "Mul", "Add", "Mean", "Sum", "Neg", "ToCopy", "Squeeze", "View"):
             nodes.extend(following for following, _ in node.next_functions)
     return ""

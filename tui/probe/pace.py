@@ -7,6 +7,7 @@ enough time has passed for its last costs to stay within that share, and never m
 from __future__ import annotations
 
 import time
+from typing import Optional
 
 BUDGET = 0.01
 """Share of the wall time that watching may take."""
@@ -50,7 +51,8 @@ class Cost:
     WINDOW_S = 2.0
 
     def __init__(self) -> None:
-        self.share = 0.0
+        self.share: Optional[float] = None
+        """None until training has been watched for two seconds: the first steps are like no others."""
         self._spent = 0.0
         self._waited = 0.0
         self._waited_before = 0.0
@@ -64,10 +66,10 @@ class Cost:
         """The gate has held or slowed training for so long in all: neither cost nor training."""
         self._waited = total_s
 
-    def update(self, now: float) -> float:
+    def update(self, now: float) -> Optional[float]:
         """The share, renewed every two seconds."""
         wall = now - self._since - (self._waited - self._waited_before)
-        if wall >= self.WINDOW_S or (self.share == 0.0 and wall > 0.05):
+        if wall >= self.WINDOW_S:
             self.share = min(1.0, self._spent / wall)
             self._spent = 0.0
             self._since, self._waited_before = now, self._waited

@@ -36,7 +36,8 @@ class Phases:
             return
         middle = [phase for phase in PHASES if phase not in ("zero_grad",)]
         if "zero_grad" not in seen:
-            self.order = self.order or middle
+            if seen[0] == "update":  # the very first step is seen from its middle on
+                self.order = self.order or middle
             return
         zero = seen.index("zero_grad")
         begins = seen.index("batch") if "batch" in seen else (1 if seen[0] == "update" else 0)

@@ -451,8 +451,22 @@ class Probe:
     def _show_phase(self, phase: str) -> None:
         """While phases are stepped: everything that can be seen now, at once."""
         if self._desk is not None:
+            if phase == "backward":
+                self._measure_held()
             self._pictures.take_now(self._tree, self._desk.wish, forward_done=phase == "forward")
             self._desk.show(self._live(phase))
+
+    def _measure_held(self) -> None:
+        """The gradients of the batch in hand, when a person stands right behind its backward pass."""
+        tree, optimizer = self._tree, self._orders.optimizer()
+        if tree is None or optimizer is None:
+            return
+        places = [place for place in map(tree.place, all_parameters([optimizer])) if place is not None]
+        places = [place for place in places if readable(getattr(tree.parameter(place), "grad", None))]
+        if places:
+            self._summary.read_norms(tree, places, getattr(optimizer, "grad_scale", None))
+            self._summary.collect_all()
+            self._tick = self._summary.with_norms(self._tick)
 
     def _live(self, phase: str) -> Live:
         pictures = self._pictures

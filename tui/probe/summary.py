@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import weakref
 from typing import Any, Optional
@@ -128,7 +129,7 @@ class Summary:
 
     # ── the tick ──
 
-    def tick(self, t: float, now: float, waited_s: float, single: bool, dial: Dial, cost: float) -> Tick:
+    def tick(self, t: float, now: float, waited_s: float, single: bool, dial: Dial, cost: Optional[float]) -> Tick:
         """The summary of the steps since the last recorded tick.
 
         Args:
@@ -166,6 +167,11 @@ class Summary:
             cost=short(cost),
             period=short(self._period),
         )
+
+    def with_norms(self, tick: Optional[Tick]) -> Tick:
+        """The tick with the newest norms: those of the batch in hand, while training is held."""
+        tick = tick or Tick(step=self.step, steps=0)
+        return dataclasses.replace(tick, norm=_total(self._norms), norms=self._norms, norms_step=self._norms_step)
 
     @property
     def unrecorded(self) -> int:

@@ -90,6 +90,7 @@ class BacklitApp(PatientApp[int]):
         self.desk = ViewerDesk(scene.source.run)
         self.controls = Controls(self)
         self.detached = False
+        self.stopped_at_leaving = False
         self._panels: dict[str, Panel] = {}
         self._began = time.monotonic()
         self._hurrying: Timer | None = None
@@ -299,7 +300,7 @@ class BacklitApp(PatientApp[int]):
                 card.question,
                 card.choices,
                 other="any other key goes on without an answer",
-                more=" ".join(card.before.split()),
+                more=card.before,
             ),
             answered,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from .scene import Card
@@ -72,4 +73,21 @@ def _sections(body: str) -> dict[str, str]:
             name = line[3:].strip().lower()
         elif name:
             parts[name] = parts.get(name, "") + line + "\n"
-    return {name: text.strip() for name, text in parts.items()}
+    return {name: _plain(text) for name, text in parts.items()}
+
+
+def _plain(text: str) -> str:
+    """Markdown as a terminal shows it: one line a paragraph or list item, an empty line between paragraphs."""
+    blocks: list[str] = []
+    begins = True
+    for line in text.splitlines():
+        words = line.strip()
+        item = words.startswith("- ")
+        if not words:
+            begins = True
+        elif item or begins or not blocks:
+            blocks.append(("· " + words[2:]) if item else words)
+            begins = False
+        else:
+            blocks[-1] += " " + words
+    return "\n".join(re.sub(r"(\*\*|\*|`)(.+?)\1", r"\2", block) for block in blocks)

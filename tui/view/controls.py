@@ -52,12 +52,15 @@ class Controls:
 
     def _ask_whether_to_steer(self, action: Action) -> None:
         def answered(yes: str | None) -> None:
-            if yes == "y":
+            if yes == "Y":
                 self.scene.may_steer = True
                 self.do(action.name)
 
-        words = f"Steer this run? The key {action.shown} would {action.label_for(self.scene)}; it changes the training."
-        self.app.push_screen(Choose("Steer", words, {"y": "yes, from now on", "n": "no"}), answered)
+        # a capital letter, and every other key says no: text typed into the wrong window must not get through
+        words = f"Steer this run? {action.shown} ({action.label_for(self.scene)}) would act on the training."
+        self.app.push_screen(
+            Choose("Steer", words, {"Y": "yes, from now on (shift+y)"}, other="any other key: no"), answered
+        )
 
     # ── requests ──
 
@@ -103,7 +106,7 @@ class Controls:
                 return
             self.send(events.Step(self.app.desk.new_id(), number), self._pending("step", f"{number:,} batches"))
 
-        self.app.push_screen(Ask("Batches", "Run how many batches, then pause?", "10"), answered)
+        self.app.push_screen(Ask("Batches", "Run how many batches, then pause?", value="10"), answered)
 
     def _phase(self) -> None:
         self.send(events.Phase(self.app.desk.new_id()), self._pending("phase", "one phase"))
@@ -143,7 +146,9 @@ class Controls:
             if text is None:
                 return
             word = text.strip().lower().replace("×", "x")
-            if word in ("release", "x1", ""):
+            if not word:
+                return
+            if word in ("release", "x1"):
                 self._set_factor(1.0)
                 return
             try:
@@ -152,13 +157,13 @@ class Controls:
                 self.app.say(f"{text!r} is no rate: type 0.01, x2 or release.", bad=True)
                 return
             if number != number or number < 0 or number == float("inf"):
-                self.app.say(f"{text!r} is no rate: it must be a number that is not negative.", bad=True)
+                self.app.say(f"{text!r} is no rate: it must be 0 or more.", bad=True)
             elif word.startswith("x"):
                 self._set_factor(number)
             else:
                 self._set_value(number)
 
-        words = "A rate (0.01), a factor on the scheduled rate (x2), or release:"
+        words = "A rate (0.01), a factor on the scheduled rate (x2), or release"
         self.app.push_screen(Ask("Learning rate", words, "0.01"), answered)
 
     def _slower(self) -> None:
@@ -198,7 +203,9 @@ class Controls:
                 self.scene.filter = text.strip()
                 self.app.changed()
 
-        self.app.push_screen(Ask("Filter", "Layers and log lines with (empty shows all):", self.scene.filter), answered)
+        self.app.push_screen(
+            Ask("Filter", "Show only layers and log lines with (empty: all)", value=self.scene.filter), answered
+        )
 
     def _next(self) -> None:
         self.app.move_focus(+1)
@@ -246,6 +253,7 @@ class Controls:
             return
         if self.app.leaves_at_once() and scene.steerable:
             self.stop()
+            self.app.stopped_at_leaving = True
             self.app.exit(0)
             return
 
@@ -258,7 +266,7 @@ class Controls:
             elif how == "kill":
                 self.kill()
 
-        screen: Screen[str] = Leave(scene.program, readonly=scene.readonly)
+        screen: Screen[str] = Leave(scene.program, readonly=scene.readonly, paused=scene.paused)
         self.app.push_screen(screen, answered)
 
     def stop(self) -> None:

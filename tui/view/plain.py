@@ -18,8 +18,12 @@ from .draw.numbers import brief, count, number, rate, speed
 FIRST_S, EVERY_S = 2.0, 10.0
 
 
-def follow(run: RunDirectory, lines: bool = True) -> int:
-    """Follows the run to its end and returns the program's exit status. Ctrl-C and SIGTERM go to the program."""
+def follow(run: RunDirectory, owns: bool = True) -> int:
+    """Follows the run to its end and returns the program's exit status.
+
+    Args:
+        owns: this is the command that started the program: Ctrl-C and SIGTERM go to it. Who only attached leaves.
+    """
     source = Source(run)
     output = _PassThrough(run)
 
@@ -31,9 +35,14 @@ def follow(run: RunDirectory, lines: bool = True) -> int:
             except OSError:
                 pass
 
+    if not owns:
+        try:
+            return _follow(source, output)
+        except (BrokenPipeError, KeyboardInterrupt):
+            return 0
     before = {number_: signal.signal(number_, pass_on) for number_ in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return _follow(source, output, lines)
+        return _follow(source, output)
     except BrokenPipeError:  # whoever read our output is gone; the program goes on
         return 0
     finally:
@@ -41,7 +50,7 @@ def follow(run: RunDirectory, lines: bool = True) -> int:
             signal.signal(number_, handler)
 
 
-def _follow(source: Source, output: _PassThrough, lines: bool) -> int:
+def _follow(source: Source, output: _PassThrough) -> int:
     due = time.monotonic() + FIRST_S
     told = -1
     while True:
@@ -49,20 +58,20 @@ def _follow(source: Source, output: _PassThrough, lines: bool) -> int:
         output.pump()
         if source.exit is not None:
             output.pump()
-            if lines and source.state.step != told and source.state.tick is not None:
+            if source.state.step != told and source.state.tick is not None:
                 _say(line_of(source))
             for warning in source.state.warnings[-3:]:
                 _say(f"backlit: {warning}")
             if source.exit.error:
                 _say(f"backlit: {source.exit.error}")
-            elif lines and source.state.tick is None:
+            elif source.state.tick is None:
                 _say("backlit: no optimizer made an update, there was nothing to watch")
             return source.exit.code
         if source.alive is False:
             _say("backlit: the program is gone and left no word of how it ended")
             return 1
         now = time.monotonic()
-        if lines and now >= due and source.state.step != told:
+        if now >= due and source.state.step != told:
             _say(line_of(source))
             told, due = source.state.step, now + EVERY_S
         time.sleep(0.05)

@@ -115,8 +115,11 @@ class Scene:
 
     @property
     def status(self) -> str:
-        """The run's status, or "pausing" while a pause is asked for and not there yet."""
+        """The run's status, or what was asked for and has not come about: "pausing", "stopping"."""
         status = self.source.status
+        stop_asked = self.state.stop_asked or any(one.do == "stop" for one in self.pending.values())
+        if stop_asked and not self.source.over and status != "starting":
+            return "stopping"
         if status == "running" and any(one.do in ("pause", "phase") for one in self.pending.values()):
             return "pausing"
         return status

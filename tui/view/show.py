@@ -56,7 +56,7 @@ def show(run: RunDirectory, wishes: Wishes) -> int:
     if app.return_code:
         return int(app.return_code)
     scene.source.poll()
-    for line in farewell(scene):
+    for line in farewell(scene, app.stopped_at_leaving):
         print(clean(line))
     exit_ = scene.source.exit
     if exit_ is not None:
@@ -72,11 +72,17 @@ def _yield_the_processor() -> None:
         pass
 
 
-def farewell(scene: Scene) -> list[str]:
-    """What stays on the normal screen: result, numbers, time, directory, exit status."""
+def farewell(scene: Scene, stopped: bool = False) -> list[str]:
+    """What stays on the normal screen: result, numbers, time, directory, exit status. `stopped`: leaving ended it."""
     source, state = scene.source, scene.state
     status = source.status
-    words = {"finished": "finished", "stopped": "stopped", "failed": "failed", "lost": "is gone"}.get(status, "goes on")
+    words = {
+        "finished": "finished",
+        "stopped": "stopped",
+        "failed": "failed",
+        "lost": "is gone",
+        "paused": "stays paused",
+    }.get(status, "was stopped" if stopped else "goes on")
     lines = [f"backlit: {scene.program} {words} after {count(state.step)} steps"]
     values = [f"loss {number(state.tick.loss)}" if state.tick is not None else "no training was seen"]
     if len(state.validation):
@@ -90,12 +96,14 @@ def farewell(scene: Scene) -> list[str]:
     lines.append(f"  directory {source.run.path}")
     if source.exit is not None:
         lines.append(f"  exit status {source.exit.code}" + (f" ({source.exit.error})" if source.exit.error else ""))
+    elif status == "paused":
+        lines.append("  backlit attach shows it again; space there lets it go on")
     elif not source.over:
         lines.append("  backlit attach shows it again")
     else:
         lines.append("  how it ended is not known")
     if status == "failed" and source.output.last():
-        lines[1] = "  " + source.output.last()[:200]
+        lines[1] = "  " + source.output.last()
     return lines
 
 

@@ -6,7 +6,7 @@ import math
 import statistics
 
 from ...run.events import Tick
-from ..draw.cells import Cell, Line, wrap
+from ..draw.cells import Cell, Line, cut, wrap
 from ..draw.numbers import count, duration, number, percent, rate
 from ..scene import Scene
 from .panel import Panel
@@ -34,6 +34,8 @@ class Explain(Panel):
     def __init__(self, ident: str) -> None:
         super().__init__(ident)
         self._about: tuple[object, ...] = ()
+        self._told: float | None = None
+        """The loss that the sentences speak of."""
 
     def tell(self, now: float, force: bool = False) -> None:
         """A change of state is told at once; numbers alone wait."""
@@ -47,9 +49,15 @@ class Explain(Panel):
         about = (*about, scene.state.step if scene.paused else 0, scene.state.factor)
         if scene.status == "starting":
             about = (*about, scene.source.output.last())
-        force = force or about != self._about
+        force = force or about != self._about or _far(scene.loss, self._told)
         self._about = about
+        if force or now >= self._next:
+            self._told = scene.loss
         super().tell(now, force)
+
+    def move(self, scene: Scene, lines: int) -> bool:
+        scene.scroll["explain"] = max(0, scene.scroll.get("explain", 0) + lines)
+        return True
 
     def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
         roomy = height >= 9
@@ -61,7 +69,12 @@ class Explain(Panel):
             if lines and roomy:
                 lines.append([])
             lines += wrap(paragraph, width)
-        return lines
+        start = min(scene.scroll.get("explain", 0), max(0, len(lines) - height))
+        scene.scroll["explain"] = start
+        shown = lines[start : start + height]
+        if start + height < len(lines) and shown:
+            shown[-1] = [*cut(shown[-1], width - 4), (" … ↓", "dim")]
+        return shown
 
 
 def explain(scene: Scene) -> list[Paragraph]:
@@ -87,7 +100,8 @@ def more(scene: Scene) -> list[Paragraph]:
     """What there is room for in the zoom: the card's hints, what was done by hand, what the probe could not watch."""
     out: list[Paragraph] = []
     if scene.card is not None and scene.card.tries:
-        out.append([("To try: ", "you"), (" ".join(scene.card.tries.split()), "ink")])
+        out.append([("To try", "you")])
+        out += [[(line, "ink")] for line in scene.card.tries.splitlines()]
     for mark in scene.state.marks[-8:]:
         out.append([(f"▼ step {count(mark.step)}: ", "you"), (mark.text, "ink")])
     for warning in scene.state.warnings[-4:]:
@@ -108,10 +122,13 @@ def _starting(scene: Scene) -> list[Paragraph]:
     return out
 
 
-def _loss_now(scene: Scene, head: str = "The loss is ") -> Paragraph:
+def _loss_now(scene: Scene, head: str = "") -> Paragraph:
     loss = scene.loss
     if loss is None:
         return []
+    if not head:
+        tick = scene.steady or scene.tick
+        head = f"At step {count(tick.step)} the loss was " if tick is not None else "The loss is "
     words: Paragraph = [(head, "ink"), (number(loss), _style(loss)), (".", "ink")]
     model = scene.state.model
     if model is not None and model.loss == "cross-entropy" and 0 <= loss < 50:
@@ -131,7 +148,14 @@ def _moved(scene: Scene) -> Paragraph:
     if not pairs:
         return []
     most, layer = max(pairs, key=lambda pair: pair[0])
-    return [(f"The last measured update moved {layer.title} most: by {percent(most, 2)} of its size.", "ink")]
+    if most == 0:
+        return []
+    return [
+        (
+            f"Of all layers, {layer.title} moved most in the last measured update: by {percent(most, 2)} of its size.",
+            "ink",
+        )
+    ]
 
 
 def _opening(scene: Scene) -> list[Paragraph]:
@@ -260,6 +284,8 @@ def _ended(scene: Scene, status: str) -> list[Paragraph]:
     else:
         words = "Finished" if status == "finished" else "Stopped"
         out.append([(f"{words} after {count(state.step)} updates.", "ink")])
+    if scene.card is not None and scene.guess and status == "finished":
+        out += _reveal(scene)
     if state.step == 0 and status != "failed":
         out.append([("No optimizer made an update that could be seen: there was nothing to watch.", "ink")])
     best = state.validation.best
@@ -272,9 +298,8 @@ def _ended(scene: Scene, status: str) -> list[Paragraph]:
     elif state.train.best is not None:
         low = state.train.best
         out.append([(f"Lowest training loss {number(low[1])} at step {count(low[0])}.", "ink")])
-    if scene.card is not None and scene.guess and status == "finished":
-        out += _reveal(scene)
-    out.append([("enter looks closer, l opens the lessons, q leaves.", "dim")])
+    closer = "" if scene.zoomed else "enter looks closer, "
+    out.append([(f"{closer}l opens the lessons, q leaves.", "dim")])
     return out
 
 
@@ -284,8 +309,8 @@ def _reveal(scene: Scene) -> list[Paragraph]:
     series = scene.state.accuracy if card.metric == "val_accuracy" else scene.state.metrics.get(card.metric)
     reached = series.last if series is not None else None
     low, high = card.expect
-    held = "that held" if scene.guess == card.answer else f"it was {card.answer}: {card.choices.get(card.answer, '')}"
-    out: list[Paragraph] = [[(f"You said {scene.guess}: {card.choices.get(scene.guess, '')} — {held}.", "you")]]
+    held = "that held" if scene.guess == card.answer else f"it was “{card.choices.get(card.answer, '')}”"
+    out: list[Paragraph] = [[(f"You said “{card.choices.get(scene.guess, '')}”: {held}.", "you")]]
     if reached is not None:
         show = percent(reached, 1) if card.metric.endswith("accuracy") else number(reached)
         span = (
@@ -295,12 +320,21 @@ def _reveal(scene: Scene) -> list[Paragraph]:
         )
         out.append([(f"This run reached {show}; runs of this lesson with its own settings reach {span}.", "ink")])
     if card.reveal:
-        out.append([(" ".join(card.reveal.split()), "ink")])
+        out += [[(line, "ink")] for line in card.reveal.splitlines()]
     return out
 
 
 def _ending(status: int | None, signal: int | None) -> str:
     return f"signal {signal}" if signal is not None else f"exit status {status}"
+
+
+def _far(now: float | None, told: float | None) -> bool:
+    """Is the loss another by more than a factor of two, or no number any more?"""
+    if now is None or told is None:
+        return now is not told
+    if not math.isfinite(now) or not math.isfinite(told):
+        return math.isfinite(now) != math.isfinite(told)
+    return not 0.5 <= abs(now) / max(abs(told), 1e-12) <= 2.0
 
 
 def _style(value: float | None) -> str:

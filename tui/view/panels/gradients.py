@@ -90,7 +90,7 @@ class Gradients(Panel):
         total.append((number(tick.norm if tick is not None else None), _style(tick.norm if tick is not None else None)))
         hidden = len(rows) - len(shown)
         if hidden > 0:
-            words, brief_words = f"   {hidden} more layers: ↑ ↓", f"  +{hidden}"
+            words, brief_words = f"   {hidden} more: ↑ ↓", f"  +{hidden}"
             total.append((words if width_of([*total, (words, "")]) <= width else brief_words, "dim"))
         if len(lines) < height:
             lines.append(total)

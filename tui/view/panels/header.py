@@ -13,6 +13,7 @@ STATES: dict[str, Cell] = {
     "starting": ("… STARTING", "dim"),
     "running": ("● RUNNING", "ink.bold"),
     "pausing": ("❚❚ PAUSING…", "warning"),
+    "stopping": ("■ STOPPING…", "warning"),
     "paused": (" ❚❚ PAUSED ", "warning.reverse"),
     "finished": ("■ FINISHED", "ink.bold"),
     "stopped": ("■ STOPPED", "warning"),
@@ -82,7 +83,7 @@ def _second(scene: Scene, width: int) -> Line:
         odd = last is not None and not math.isfinite(last)
         parts.append([("val ", "dim"), (number(last), "bad" if odd else "validation.bold")])
     if len(state.accuracy):
-        parts.append([("right ", "dim"), (percent(state.accuracy.last, 1), "ink.bold")])
+        parts.append([("accuracy ", "dim"), (percent(state.accuracy.last, 1), "ink.bold")])
     parts.append(_rate(scene))
     line = _join(parts, "   ", width)
     cost = _cost(scene) if scene.size != "compact" else []

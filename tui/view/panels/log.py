@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from ..draw.cells import Line, cut
+from ..draw.cells import Line, cut, width_of
 from ..scene import Scene
 from .panel import Panel
+
+MOST_WRAPPED = 400
+
+
+def _wrapped(line: Line, width: int) -> list[Line]:
+    """A line broken at the edge, not at words: a program's spaces mean something."""
+    if width_of(line) <= width:
+        return [line]
+    text, style = "".join(text for text, _ in line), line[-1][1]
+    return [[(text[start : start + width], style)] for start in range(0, len(text), max(1, width))]
 
 
 class Log(Panel):
@@ -31,5 +41,8 @@ class Log(Panel):
         if not lines:
             words = "Nothing printed yet." if not scene.source.output.lines else f"No line contains {scene.filter!r}."
             return [[(words, "dim")]]
+        if scene.zoomed == self.id or scene.source.status == "failed":
+            # wrapped: the last words of a program that failed are to be read whole
+            lines = [part for line in lines[-MOST_WRAPPED:] for part in (_wrapped(line, width) or [line])]
         end = max(min(height, len(lines)), len(lines) - scene.scroll.get("log", 0))
         return [cut(line, width) for line in lines[max(0, end - height) : end]]

@@ -133,10 +133,13 @@ def _tree_lines(scene: Scene, root: Node | None, model: Model, width: int, roomy
     return lines
 
 
+LONGEST_NUMBER = 7
+
+
 def _loss_line(kind: str, value: str, width: int) -> Line:
-    """The kind of loss and its value, as much of the words as there is room for."""
+    """The kind of loss and its value. What words there are is decided by the width alone, so that they stay."""
     for words in (f"{kind} loss " if kind else "loss ", f"{kind} ", "loss "):
-        if len(words) + len(value) <= width:
+        if len(words) + LONGEST_NUMBER <= width:
             return [(words, "ink"), (value, "train")]
     return [(value, "train")]
 

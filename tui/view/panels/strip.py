@@ -16,7 +16,7 @@ class Strip(Panel, can_focus=False):
 
     def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
         live = scene.state.live
-        order = live.order if live is not None and live.order else ["zero_grad", *PHASES[:4]]
+        order = live.order if live is not None and live.order else list(PHASES)
         phase = scene.state.phase if scene.paused or scene.opening else ""
         line: Line = [("one step  ", "dim")]
         for place, name in enumerate(order):

@@ -79,9 +79,10 @@ class Weights(Panel):
         below = 2 if height >= 5 else (1 if height >= 3 else 0)
         self.room = (max(2, 2 * (height - below)), width)
         picture = scene.picture
+        self._shown = None
         if picture is None:
             if scene.source.over:
-                return wrap([("No weights were photographed in this run.", "dim")], width)
+                return wrap([("No picture of the weights was taken in this run.", "dim")], width)
             return wrap([("The weights appear with the first step that is watched.", "dim")], width)
         wanted = scene.tensor()
         if scene.source.over and (picture.mode != scene.mode or (wanted >= 0 and picture.tensor != wanted)):

@@ -18,6 +18,7 @@ from ..scene import Scene
 class Help(ModalScreen[None]):
     """What the panel shows, what healthy and trouble look like, and the keys; those not valid now are dim."""
 
+    AUTO_FOCUS = "VerticalScroll"
     BINDINGS = [
         ("escape,q,question_mark,enter,backspace", "dismiss(None)", "back"),
     ]

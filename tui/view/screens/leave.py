@@ -5,24 +5,27 @@ from __future__ import annotations
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from .ask import Dialog
 
-class Leave(ModalScreen[str]):
+
+class Leave(Dialog):
     """Answers "detach", "stop", "kill", or None to stay."""
 
-    def __init__(self, program: str, readonly: bool) -> None:
+    def __init__(self, program: str, readonly: bool, paused: bool = False) -> None:
         super().__init__()
-        self._program, self._readonly = program, readonly
+        self._program, self._readonly, self._paused = program, readonly, paused
         self._k = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = "Leave"
-            yield Static(f"{self._program} is still training.", markup=False)
+            state = "is paused" if self._paused else "is still training"
+            stays = "it stays paused" if self._paused else "it goes on"
+            yield Static(f"{self._program} {state}.", markup=False)
             yield Static("")
-            yield Static(" enter, d  detach: it goes on; backlit attach shows it again", markup=False)
+            yield Static(f" enter, d  detach: {stays} (backlit attach)", markup=False)
             if not self._readonly:
                 yield Static(" s         stop it, as Ctrl-C would", markup=False)
                 yield Static(" k k       kill it at once", markup=False, id="kill")
@@ -32,15 +35,15 @@ class Leave(ModalScreen[str]):
         event.stop()
         key = event.key
         if key in ("enter", "d"):
-            self.dismiss("detach")
+            self.answer("detach")
         elif key == "s" and not self._readonly:
-            self.dismiss("stop")
+            self.answer("stop")
         elif key == "k" and not self._readonly:
             if self._k:
-                self.dismiss("kill")
+                self.answer("kill")
             self._k = True
             self.query_one("#kill", Static).update(" k         once more kills it")
             return
         elif key in ("escape", "q", "ctrl+c", "backspace"):
-            self.dismiss(None)
+            self.answer(None)
         self._k = False
