@@ -163,7 +163,10 @@ def _opening(scene: Scene) -> list[Paragraph]:
     step = scene.state.step
     words = PHASE_WORDS.get(phase, "")
     if step <= 1 and words:
-        return [[(words, "ink")], _loss_now(scene), [("Slow for the first batches. Any key skips this.", "dim")]]
+        out: list[Paragraph] = [[(words, "ink")]]
+        if phase not in ("start", "forward"):
+            out.append(_loss_now(scene, "The loss of this batch is "))
+        return [*out, [("Slow for the first batches. Any key skips this.", "dim")]]
     return [
         [(f"Update {step} is made; each one uses another batch. ", "ink")],
         _loss_now(scene),

@@ -61,7 +61,7 @@ def _first(scene: Scene, width: int) -> Line:
             unit = "/s" if compact else " steps/s"
             parts.append([(f"{speed(tick.steps_per_s)}{unit}{slowed}", "dim")])
             left = state.seconds_left()
-            if left is not None:
+            if left is not None and not scene.opening:
                 of = "" if state.total_epochs is not None else " of this epoch"
                 parts.append([(f"{duration(left)} left{of if not compact else ''}", "dim")])
     elif scene.source.over and scene.source.exit is not None:
