@@ -35,7 +35,7 @@ def keys(quick: bool) -> Iterator[Row]:
         with watching(Terminal(command, WIDTH, HEIGHT, answers=True, cwd=str(ROOT))) as terminal:
             terminal.until(lambda screen: "steps/s" in screen and "change" in screen, 60, "training is shown")
             terminal.keys("+")
-            terminal.until(lambda screen: "y  yes" in screen, 10, "asks whether to steer")
+            terminal.until(lambda screen: "Y  yes" in screen, 10, "asks whether to steer")
             terminal.keys("Y")
             terminal.until(lambda screen: "× 2" in screen, 10, "the rate is turned")
             run = only_run(root)
@@ -73,13 +73,16 @@ def _line(pattern: str) -> Look:
     return look
 
 
+_FRONT = _line(r"▸\w+")
+
+
 def _lit(terminal: Terminal) -> object:
-    """The colours of all upper left corners."""
+    """The colours of all upper left corners, and which tab is in front."""
     screen = terminal._screen()
     found = [
         (y, x, cell.fg) for y, row in list(screen.buffer.items()) for x, cell in list(row.items()) if cell.data == "╭"
     ]
-    return sorted(found)
+    return sorted(found), _FRONT(terminal)
 
 
 _MODE = _line(r"Weights · [^─]*")

@@ -17,6 +17,9 @@ import torch
 class Listener(Protocol):
     """Who hears of the moments. None of them may return anything, and none may raise what is its own fault."""
 
+    walking: bool
+    """Are the phases of a step followed? Else nobody needs to hear of `gradients` and `zeroed`."""
+
     def batch(self, iterator: Any, data: Any) -> None: ...
 
     def loss(self, loss: torch.Tensor) -> None: ...
@@ -115,7 +118,7 @@ def _wrap_backward(listener: Listener) -> None:
                     true = unscaled
             listener.loss(true)
         result = backward(tensors, *args, **kwargs)
-        if single:
+        if single and listener.walking:
             listener.gradients()
         return result
 
@@ -128,7 +131,7 @@ def _wrap_zero_grad(optimizer_class: Any, listener: Listener) -> None:
     @functools.wraps(zero_grad)
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = zero_grad(self, *args, **kwargs)
-        if not bystander():
+        if listener.walking and not bystander():
             listener.zeroed(self)
         return result
 

@@ -107,7 +107,7 @@ class Probe:
         self._held_since_update: set[str] = set()
         self._quiet_until = 0.0
         """Before this time (of perf_counter) nothing is due: see `_look_ahead`."""
-        self._walking = True
+        self.walking = True
         """The phases of a step are followed: somebody may hold at them, or their order is not known yet."""
 
     # ── guarding ──
@@ -162,7 +162,7 @@ class Probe:
             return
         self.guard("the loader", self._summary.loaded, iterator, data)
         if self._desk is not None:
-            if self._walking:
+            if self.walking:
                 self._phases.passed("batch")
         elif self._hold_first:
             self.guard("the start", self._claim, None)
@@ -183,12 +183,12 @@ class Probe:
             except Exception as error:
                 self._fault("the loss", error)
             self._cost.spend(time.perf_counter() - began)
-        if self._walking and self._desk is not None:
+        if self.walking and self._desk is not None:
             self._pass("loss")
 
     def gradients(self) -> None:
         """The outermost backward ended."""
-        if self._walking and self._desk is not None and self._mine():
+        if self.walking and self._desk is not None and self._mine():
             self._pass("backward")
 
     def before_step(self, optimizer: Any) -> None:
@@ -251,8 +251,8 @@ class Probe:
     def _look_ahead(self) -> None:
         """Until when there will be nothing to do, unless somebody asks for something."""
         calm = self._gate.calm and self._dial.at_rest and not self._orders.stopping
-        self._walking = not calm or not self._phases.order or self._pictures.exposed
-        if self._walking or self._summary.readouts or self._orders.rate_waits or self._off:
+        self.walking = not calm or not self._phases.order or self._pictures.exposed
+        if self.walking or self._summary.readouts or self._orders.rate_waits or self._off:
             self._quiet_until = 0.0
             return
         until = min(self._norm_pace.at, self._ratio_pace.at, time.perf_counter() + LOOK_AGAIN_S)
@@ -260,7 +260,7 @@ class Probe:
 
     def zeroed(self, optimizer: Any) -> None:
         """The gradients were cleared."""
-        if self._walking and self._desk is not None and self._mine():
+        if self.walking and self._desk is not None and self._mine():
             self._pass("zero_grad")
 
     def _forward_done(self) -> None:
@@ -513,7 +513,7 @@ class Probe:
         desk, gate = self._desk, self._gate
         if desk is None:
             return
-        self._quiet_until, self._walking = 0.0, True
+        self._quiet_until, self.walking = 0.0, True
         self._orders.step = self._summary.step
         while desk.requests:
             self.guard("a request", self._orders.obey, desk.requests.popleft())

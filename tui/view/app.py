@@ -161,7 +161,7 @@ class BacklitApp(PatientApp[int]):
 
     def _tell(self, now: float, force: bool = False) -> None:
         if force or now >= self._steady_due or self.scene.steady is None:
-            self.scene.steady, self._steady_due = self.scene.tick, now + 0.25
+            self.scene.steady, self._steady_due = self.scene.tick, now + 0.3
         for panel in self._panels.values():
             panel.tell(now, force and panel.id != "explain")
 

@@ -25,7 +25,7 @@ MORE = 2 + 14 + 9 + 9 + 9
 
 class Gradients(Panel):
     NAME = "Gradient norms"
-    PERIOD_S = 0.25
+    PERIOD_S = 0.33
     SHOWS = (
         "For every layer the length (L2 norm) of the gradient of its parameters: how strongly the last batch asks them "
         "to change. The axis is logarithmic: each labelled step is ten times the one before. upd/w is the size of the "

@@ -23,7 +23,7 @@ STATES: dict[str, Cell] = {
 
 
 class Header(Panel, can_focus=False):
-    PERIOD_S = 0.1
+    PERIOD_S = 0.125
 
     def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
         return [_first(scene, width), _second(scene, width)]

@@ -18,7 +18,7 @@ from .panel import Panel
 
 class Loss(Panel):
     NAME = "Loss"
-    PERIOD_S = 0.25
+    PERIOD_S = 0.33
     CHART_PERIOD_S = 1.0
     SHOWS = (
         "How wrong the network is. The sparklines share one axis of steps; in the chart the raw training loss is "
