@@ -1,6 +1,6 @@
 """When a measurement is due, and what it may cost.
 
-The probe may take about one per cent of the program's time. Each kind of measurement has a share of it: it is due when
+The measurements together may take about one per cent of the program's time. Each kind has a share: it is due when
 enough time has passed for its last costs to stay within that share, and never more often than a person can read.
 """
 
@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import time
 from typing import Optional
-
-BUDGET = 0.01
-"""Share of the wall time that watching may take."""
 
 
 class Pace:

@@ -135,7 +135,6 @@ class BacklitApp(PatientApp[int]):
             self.exit(0)
             return
         if slow(self):
-            scene.skipped_frames += 1
             return
         seen: tuple[object, ...] = (
             scene.status,

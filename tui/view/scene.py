@@ -74,7 +74,6 @@ class Scene:
     """What the learner predicted: a letter of the card."""
     away: str = ""
     """What happened while nobody looked."""
-    skipped_frames: int = 0
     steady: Optional[Tick] = None
     """The tick whose loss is shown: renewed four times a second, so that every panel shows the same number."""
 
