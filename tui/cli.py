@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -183,8 +184,9 @@ def learn(ctx: click.Context, /, lesson: str | None, rest: tuple[str, ...], firs
         os.execv(sys.executable, [sys.executable, "-P", "-m", f"{__package__}.lessons.{lesson}", *rest])
     opening = first and screen and _first_time()
     question = screen and card.choices != {} and not how["readonly"] and (opening or not first)
-    started = start_lesson(ctx.obj, card, list(rest), how, paced=screen, opening=opening, hold=question)
-    _watch(started, how, asks=False, card=card if question else None, cards=cards, root=ctx.obj)
+    hold = question and not (card.later and not card.zoom)
+    started = start_lesson(ctx.obj, card, list(rest), how, paced=screen, opening=opening, hold=hold)
+    _watch(started, {**how, "question": hold, "arguments": rest}, asks=False, card=card, cards=cards, root=ctx.obj)
 
 
 def start_lesson(
@@ -197,7 +199,9 @@ def start_lesson(
     hold: bool = False,
 ) -> RunDirectory:
     """Starts the script of a lesson in a run of its own."""
-    command = [sys.executable, "-P", "-m", f"{__package__}.lessons.{card.lesson}", *rest]
+    script = _own_copy(card.lesson)
+    program = [str(script)] if script.exists() else ["-P", "-m", f"{__package__}.lessons.{card.lesson}"]
+    command = [sys.executable, *program, *rest]
     if how.get("seed") is not None:
         command += ["--seed", str(how["seed"])]
     speed = how.get("speed")
@@ -209,6 +213,30 @@ def start_lesson(
     if hold:
         environment["BACKLIT_HOLD"] = "1"
     return _start(root, card.lesson, command, environment, lesson=card.lesson)
+
+
+def _state_folder() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("backlit", appauthor=False))
+
+
+def _progress_file() -> Path:
+    return _state_folder() / "learned.json"
+
+
+def _own_copy(lesson: str) -> Path:
+    """Where the learner's own copy of a lesson's script is, once there is one."""
+    return _state_folder() / "lessons" / f"{lesson}.py"
+
+
+def _edit_lesson(lesson: str) -> Path:
+    """The learner's own copy, made now if there is none. Raises OSError."""
+    own = _own_copy(lesson)
+    if not own.exists():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_bytes((Path(__file__).parent / "lessons" / f"{lesson}.py").read_bytes())
+    return own
 
 
 def _where_we_are() -> str:
@@ -269,10 +297,28 @@ def _show(
 
     lessons = {one.lesson: one for one in (cards if cards is not None else all_cards())}
 
-    def begin(lesson: str) -> RunDirectory:
+    folder = root or _runs_root(None)
+
+    def begin(lesson: str, arguments: list[str]) -> RunDirectory:
         chosen = lessons[lesson]
-        hold = bool(chosen.choices) and not how.get("readonly")
-        return start_lesson(root or _runs_root(None), chosen, [], {}, hold=hold)
+        hold = bool(chosen.choices) and not chosen.later and not how.get("readonly")
+        return start_lesson(folder, chosen, arguments, {}, hold=hold or bool(chosen.zoom))
+
+    def again(about: dict[str, Any]) -> RunDirectory:
+        from .run import launch
+        from .run.directory import RunDirectory
+
+        kept: dict[str, Any] = {name: about[name] for name in ("command", "cwd", "environment") if name in about}
+        run = RunDirectory.create(folder, str(about.get("name") or "program"), kept)
+        launch.start(run)
+        return run
+
+    about = started.about()
+    if card is None and about.get("lesson"):
+        card = lessons.get(str(about["lesson"]))
+        words = [str(word) for word in about.get("command", [])]
+        start = next((place for place, word in enumerate(words) if word.endswith((str(about["lesson"]), ".py"))), 0)
+        how = {**how, "arguments": words[start + 1 :]}
 
     wishes = Wishes(
         readonly=how.get("readonly", False),
@@ -282,6 +328,11 @@ def _show(
         card=card,
         cards=list(lessons.values()),
         start_lesson=begin,
+        edit_lesson=_edit_lesson,
+        again=again,
+        question=how.get("question", False),
+        arguments=tuple(how.get("arguments", ())),
+        progress=_progress_file(),
     )
     return show(started, wishes)
 
@@ -306,9 +357,7 @@ def _no_terminal() -> str:
 
 def _first_time() -> bool:
     """Is this the first time that this user opens backlit? Remembered in the state folder."""
-    import platformdirs
-
-    folder = Path(platformdirs.user_state_dir("backlit", appauthor=False))
+    folder = _state_folder()
     mark = folder / "opened"
     if mark.exists():
         return False
@@ -321,8 +370,12 @@ def _first_time() -> bool:
 
 
 def _list(cards: list[Card]) -> None:
+    from .view.learning import Progress
+
+    progress = Progress(_progress_file())
     for card in cards:
-        click.echo(f"{card.lesson:<12}{card.title}: {card.about}")
+        done = "done" if progress.done(card.lesson) else ""
+        click.echo(f"{card.lesson:<12}{done:<5} {card.title}: {card.about}")
 
 
 def _choose(cards: list[Card]) -> str | None:
@@ -333,7 +386,7 @@ def _choose(cards: list[Card]) -> str | None:
     reading, writing = os.pipe()
 
     def ask() -> int:
-        lesson = choose_lesson(cards)
+        lesson = choose_lesson(cards, _progress_file())
         os.write(writing, (lesson or "").encode())
         return 0
 
@@ -344,6 +397,61 @@ def _choose(cards: list[Card]) -> str | None:
     if status:
         sys.exit(status)
     return chosen[0] or None
+
+
+@main.command(short_help="Several runs of one program, side by side.")
+@click.option("--vary", "varied", multiple=True, metavar="NAME=A,B,…", help="What is not the same in all runs.")
+@click.option("--seed", type=int, help="Seed of all runs [0].")
+@click.option("--at-once", type=click.IntRange(min=1), help="So many at once [the cores, less one].")
+@click.option("--plain", is_flag=True, help="No screen: the table at the end.")
+@click.argument("target", required=False, metavar="LESSON|SCRIPT")
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]...")
+@click.pass_context
+def race(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **how: Any) -> None:
+    """Two to six runs of one program at full speed, equal in all but what varies: one chart, one table.
+
+    \b
+    backlit race rate
+    backlit race train.py --vary lr=0.01,0.1 --vary width=16,64 -- --epochs 10
+
+    NAME is an option of the program; without such an option, lr and seed can be varied all the same.
+    """
+    from . import race as racing
+    from .view.cards import card_of
+    from .view.standings import Words
+
+    if target is None:
+        fail("what is to be raced? Give a lesson or a script")
+    card = card_of(target)
+    if not how["varied"] and card is not None and card.race:
+        given = race.make_context("race", [target, *shlex.split(card.race)], parent=ctx).params
+        how = {name: value if how[name] in (None, ()) else how[name] for name, value in given.items() if name in how}
+        rest = rest or given["rest"]
+    if not how["varied"]:
+        fail(f"what is to vary? For example: backlit race {target} --vary lr=0.01,0.1")
+    if card is not None:
+        command = [sys.executable, "-P", "-m", f"{__package__}.lessons.{target}"]
+        program = racing.lesson(target, command, rest, {"PYTHONPATH": _where_we_are()})
+    elif not Path(target).exists():
+        fail(f"there is no lesson and no script {target}")
+    else:
+        command, called = _command(None, [target], False)
+        program = racing.script(called, command, rest, Path(target))
+    at_once = how["at_once"] or max(1, racing.cores() - 1)
+    try:
+        variations = [racing.variation(text) for text in how["varied"]]
+        lanes, held = racing.plan(program, variations, how["seed"], at_once)
+    except racing.BadRace as error:
+        fail(str(error))
+    begun = racing.begin(ctx.obj, lanes, at_once)
+    root = ctx.find_root().params.get("runs")
+    attach = f"backlit{f' --runs {root}' if root else ''} attach"
+    words = Words(program.called, [one.name for one in variations], held, attach)
+    if how["plain"] or _no_terminal():
+        sys.exit(racing.plainly(begun, words))
+    from .view.terminal import guarded
+
+    sys.exit(guarded(lambda: racing.on_screen(begun, words)))
 
 
 @main.command(short_help="Show a run again, live or finished.")

@@ -80,8 +80,8 @@ class Source:
         if now >= self._next_look and not (self.exit is not None):
             self._next_look = now + 0.25
             before = (self.exit, self.alive)
+            self.alive = self.run.alive()  # first: a program that ends between the two is not lost
             self.exit = self.run.exit()
-            self.alive = self.run.alive()
             if self.exit is not None:  # what was written last of all, perhaps the whole of a short run
                 self._open_stream()
                 if self._follower is not None:

@@ -115,6 +115,9 @@ class RunState:
         self.fixed: bool = False
         """The dial holds a fixed rate."""
         self.stop_asked = False
+        self.rewound = False
+        """The weights of the lowest validation loss were put back."""
+        self.total_steps: Optional[int] = None
         self.ended = False
         self.live: Optional[Live] = None
         self.keyframe: Optional[Keyframe] = None
@@ -194,6 +197,10 @@ class RunState:
             if 1 <= metric.value < 1e9:
                 self.total_epochs = int(metric.value)
             return
+        if metric.name == "total_steps":
+            if 1 <= metric.value < 1e12:
+                self.total_steps = int(metric.value)
+            return
         series = {"val_loss": self.validation, "val_accuracy": self.accuracy}.get(metric.name)
         if series is None:
             if metric.name not in self.metrics and len(self.metrics) >= 200:
@@ -211,6 +218,9 @@ class RunState:
             self.factor = answer.factor
             self.fixed = answer.factor is None and answer.after is not None and answer.before != answer.after
             self.marks.append(Mark(answer.step, f"rate {_short(answer.before)} → {_short(answer.after)}"))
+        elif answer.do == "rewind":
+            self.stop_asked = self.rewound = True
+            self.marks.append(Mark(answer.step, f"back to the weights of validation loss {_short(answer.after)}"))
         elif answer.do == "stop":
             self.stop_asked = True
             self.marks.append(Mark(answer.step, "stop"))
@@ -241,6 +251,8 @@ class RunState:
     def seconds_left(self) -> Optional[float]:
         """To the end of the run where the total is known, else to the end of the epoch; None when neither is known."""
         tick = self.tick
+        if tick is not None and tick.steps_per_s and self.total_steps is not None:
+            return max(0, self.total_steps - tick.step) / tick.steps_per_s
         if tick is None or not tick.steps_per_s or not tick.batches or tick.batch is None or tick.epoch is None:
             return None
         steps = tick.batches - tick.batch
@@ -251,6 +263,8 @@ class RunState:
     def progress(self) -> Optional[float]:
         """Share of the run that is done where the total is known, else of the epoch; None when neither is known."""
         tick = self.tick
+        if tick is not None and self.total_steps is not None:
+            return min(1.0, tick.step / self.total_steps)
         if tick is None or not tick.batches or tick.batch is None or tick.epoch is None:
             return None
         done = tick.batch / tick.batches

@@ -104,20 +104,25 @@ def _integer(text: str) -> int:
         return -1
 
 
-def arguments(name: str, about: str, *, epochs: int, batch: int, lr: float) -> Parser:
-    """Make the parser with what every lesson takes: --epochs, --batch, --lr, --seed and --threads.
+def arguments(
+    name: str, about: str, *, epochs: int | None = None, batch: int | None = None, lr: float | None = None
+) -> Parser:
+    """Make the parser with what every lesson takes, --seed and --threads, and the usual ones that it has a default for.
 
     Args:
         name: the lesson, as it appears in messages.
         about: one sentence for --help.
-        epochs: default number of passes over the training images.
-        batch: default number of images in one step.
-        lr: default learning rate.
+        epochs: default number of passes over the training data; None: the lesson has no --epochs.
+        batch: default number of samples in one step; None: no --batch.
+        lr: default learning rate; None: no --lr.
     """
     parser = Parser(name, about)
-    parser.add_argument("--epochs", type=whole, default=epochs, help="passes over the training images")
-    parser.add_argument("--batch", type=whole, default=batch, help="images in one step")
-    parser.add_argument("--lr", type=rate, default=lr, help="learning rate")
+    if epochs is not None:
+        parser.add_argument("--epochs", type=whole, default=epochs, help="passes over the training data")
+    if batch is not None:
+        parser.add_argument("--batch", type=whole, default=batch, help="samples in one step")
+    if lr is not None:
+        parser.add_argument("--lr", type=rate, default=lr, help="learning rate")
     parser.add_argument("--seed", type=seed_number, default=0, help="start of all random numbers: weights and order")
     parser.add_argument("--threads", type=whole, default=1, help="processor threads; 1 gives the same bits each time")
     return parser

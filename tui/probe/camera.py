@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 import time
 import weakref
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterable, Optional
 
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from ..run.events import WEIGHT_LEVELS, Activation, Picture, Presence
+from .eyes import Eye
 from .hooks import bystander
 from .meter import Readout, local, readable, sample
+from .specimen import Specimen
 from .tree import Tree
 
 BINS = 24
@@ -283,16 +285,27 @@ _ACTIVATIONS = tuple(
 
 
 class Exposure:
-    """Global forward hook for one training step: collects statistics of outputs, and tells when the root is done.
+    """Global forward hook for one training step: collects statistics of outputs, shows every output to the eyes that
+    are open, and tells when the root is done.
 
     `look` runs each piece of the collecting, and takes in what it raises; without it nothing is collected.
     """
 
-    def __init__(self, tree: Tree, look: Optional[Callable[..., None]], root_done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        look: Optional[Callable[..., None]],
+        root_done: Callable[[], None],
+        eyes: Iterable[Eye] = (),
+        specimen: Optional[Specimen] = None,
+    ) -> None:
         self._tree = tree
         self._place = tree.module_index
         self._guard = look
         self._root_done = root_done
+        self.eyes = list(eyes)
+        self._specimen = specimen
+        self._evaluating = any(eye.EVALUATES for eye in self.eyes)
         self.spent_s = 0.0
         """Seconds that looking at outputs has taken."""
         self._found: dict[int, tuple[torch.Tensor, list[int], bool]] = {}
@@ -305,15 +318,29 @@ class Exposure:
 
     def _seen(self, module: nn.Module, inputs: Any, output: Any) -> None:
         """Never returns anything: that would replace the output."""
-        if not torch.is_grad_enabled() or bystander():
+        training = torch.is_grad_enabled()
+        if not (training or self._evaluating) or bystander():
             return
         place = self._place.get(id(module))
-        if place is None:
+        if not training:
+            self._show("evaluated", place, module, inputs, output)
             return
-        if self._guard is not None:
+        if place is not None and self._guard is not None:
             self._guard(self._look, place, module, output)
+            if place == 0 and self._specimen is not None:
+                self._guard(self._specimen.forward_done, inputs, output)
+        elif place is None and self._guard is not None and self._specimen is not None:
+            self._guard(self._specimen.beside, module, inputs, output)
+        self._show("saw", place, module, inputs, output)
         if place == 0:
             self._root_done()
+
+    def _show(self, moment: str, *what: Any) -> None:
+        began = time.perf_counter()
+        for eye in self.eyes:
+            if self._guard is not None and (moment == "saw" or eye.EVALUATES):
+                self._guard(getattr(eye, moment), self._tree, *what)
+        self.spent_s += time.perf_counter() - began
 
     def _look(self, place: int, module: nn.Module, output: Any) -> None:
         if module._modules or len(self._found) >= MOST_MODULES or not isinstance(output, torch.Tensor):
@@ -341,9 +368,7 @@ class Exposure:
             out = []
             for number, (place, (_, shape, switches)) in enumerate(found.items()):
                 share, std = numbers[2 * number : 2 * number + 2]
-                out.append(
-                    Activation(place, shape, share if switches else None, std, odd=not math.isfinite(std))
-                )
+                out.append(Activation(place, shape, share if switches else None, std, odd=not math.isfinite(std)))
             then(out)
 
         readouts.append(Readout(vector, arrived))

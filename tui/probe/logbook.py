@@ -23,6 +23,8 @@ class Logbook:
         self._age = SparserWithAge(START_BYTES)
         self._bytes = 0
         self._waiting: dict[str, Metric] = {}
+        self.newest: dict[str, float] = {}
+        """The value of each name that was logged last."""
 
     def log(self, t: float, step: int, values: dict[str, Any]) -> None:
         """Takes in numbers given to `tui.log`; what is no number is left out."""
@@ -30,6 +32,8 @@ class Logbook:
             number = _number(value)
             if number is None or (name not in self._waiting and len(self._waiting) >= MOST_NAMES):
                 continue
+            if name in self.newest or len(self.newest) < MOST_NAMES:
+                self.newest[name] = number
             self._waiting[str(name)[:200]] = Metric(t, step, str(name)[:200], number)
 
     def pass_on(self, age_s: float, say: Callable[[Metric], None]) -> None:
@@ -51,6 +55,12 @@ class Logbook:
         allowed = self._age.allows(age_s, self._bytes)
         if allowed:
             self._spend(epoch)
+        return allowed
+
+    def allows(self, age_s: float) -> bool:
+        """May an event of a few hundred bytes be recorded? It counts as recorded then."""
+        allowed = self._age.allows(age_s, self._bytes)
+        self._bytes += 4 * ABOUT_BYTES if allowed else 0
         return allowed
 
     def _spend(self, event: Union[Metric, Epoch]) -> None:

@@ -50,23 +50,33 @@ _LOSS_NODES = {
 
 
 def name_of_loss(loss: torch.Tensor) -> str:
-    """What kind of loss this is, read off the graph that autograd built for it; "" when that does not tell.
+    """What kind of loss this is, read off the graph that autograd built for it; "" when that does not tell. "scaled"
+    stands before it where its size is not that of the kind: divided for accumulation, or one term of several."""
+    kind, how, _ = kind_of_loss(loss)
+    return f"scaled {kind}" if kind and how else kind
 
-    Looks at no more than 16 nodes from the root: a loss may be divided or added to others before backward.
+
+def kind_of_loss(loss: torch.Tensor) -> tuple[str, str, Any]:
+    """(kind of loss, what was done to it, its node in the graph): ("", "", None) when the graph does not tell.
+
+    What was done is "" (nothing), "scaled" (multiplied or divided) or "mixed" (other terms were added). Looks at no
+    more than 16 nodes from the root.
     """
     nodes = [loss.grad_fn]
-    scaled = ""
+    how = ""
     for node in nodes:
         if node is None:
             continue
         name = type(node).__name__.partition("Backward")[0]
         if name in _LOSS_NODES:
-            return scaled + _LOSS_NODES[name]
-        if name != "ToCopy":
-            scaled = "scaled "  # divided for accumulation, or one term of several: its size is not that of the kind
-        if len(nodes) < 16 and name in ("Div", "Mul", "Add", "Mean", "Sum", "Neg", "ToCopy", "Squeeze", "View"):
+            return _LOSS_NODES[name], how, node
+        if name in ("Add", "Sub"):
+            how = "mixed"
+        elif name != "ToCopy":
+            how = how or "scaled"
+        if len(nodes) < 16 and name in ("Div", "Mul", "Add", "Sub", "Mean", "Sum", "Neg", "ToCopy", "Squeeze", "View"):
             nodes.extend(following for following, _ in node.next_functions)
-    return ""
+    return "", "", None
 
 
 class Losses:

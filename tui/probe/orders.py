@@ -26,6 +26,11 @@ class Orders:
         """Updates made so far."""
         self.stopping = False
         """Raise KeyboardInterrupt after the next update."""
+        self.rewinding: Optional[Request] = None
+        """Put the best weights back after the next update."""
+        self.refuses_rewind: Callable[[], str] = lambda: "no weights are kept"
+        self.others: Callable[[events.Command], Optional[str]] = lambda command: None
+        """Carries out the commands of the eyes: "" when done, a reason when refused."""
         self._say = say
         self._until_held: list[Request] = []
         self._until_update: list[tuple[Request, Optional[float]]] = []
@@ -64,6 +69,17 @@ class Orders:
             gate.resume()
             gate.set_speed(None)
             self._answer(request)
+        elif isinstance(command, events.Rewind):
+            refused = self.refuses_rewind()
+            if refused:
+                self._answer(request, refused=refused)
+                return
+            self.rewinding = request
+            gate.resume()
+            gate.set_speed(None)
+        else:
+            answer = self.others(command)
+            self._answer(request, refused="nobody here knows that command" if answer is None else answer)
 
     def held(self) -> None:
         """Training is held now: whoever asked for that gets the answer."""
@@ -75,9 +91,13 @@ class Orders:
         """The dial is turned and the update follows: what the parameter group holds now is what takes effect."""
         waiting, self._until_update = self._until_update, []
         for request, before in waiting:
-            self._answer(
-                request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor
-            )
+            self._answer(request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor)
+
+    def rewound(self, before: Optional[float], best: Optional[float], refused: str = "") -> None:
+        """The best weights are back in place, or could not be put there."""
+        request, self.rewinding = self.rewinding, None
+        if request is not None:
+            self._answer(request, before=before, after=best, refused=refused)
 
     @property
     def rate_waits(self) -> bool:
@@ -95,9 +115,7 @@ class Orders:
         if self.gate.held and optimizer is not None:
             # nothing moves meanwhile: the very next update is certain to use it
             self.dial.scheduled, self.dial.effective = self.dial.preview(optimizer)
-            self._answer(
-                request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor
-            )
+            self._answer(request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor)
         else:
             self._until_update.append((request, before))
 

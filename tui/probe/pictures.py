@@ -7,13 +7,18 @@ from typing import Callable, Optional
 
 from ..run.events import Activation, Picture, Presence
 from .camera import Exposure, Starts, photograph
+from .eyes import Eye
 from .frames import where
+from .meter import local, readable
 from .pace import Pace
+from .specimen import Specimen
 from .summary import Summary
 from .tree import Tree
 
 Guard = Callable[..., None]
 
+FEW = 600
+"""Of a model with no more weights than this every one is shown, as a drawing of units and edges."""
 KEPT_LAYERS = 24
 """Of so many layers the pictures are kept at the end of a run."""
 
@@ -26,6 +31,8 @@ class Pictures:
         self.picture: Optional[Picture] = None
         self.activations: list[Activation] = []
         self.activations_step = 0
+        self.values: list[list[float]] = []
+        """Every weight of a model that has few."""
         self.line, self.code = "", ""
         """Where the program was, as file:number, and the text of that line."""
         self._summary = summary
@@ -45,9 +52,11 @@ class Pictures:
         else:
             self._starts.extend(tree)
 
-    def expose(self, tree: Tree, guard: Optional[Guard], root_done: Callable[[], None]) -> None:
+    def expose(
+        self, tree: Tree, guard: Optional[Guard], root_done: Callable[[], None], eyes: list[Eye], specimen: Specimen
+    ) -> None:
         """Puts the forward hook in place for the step to come. Without `guard` it only tells when the root is done."""
-        self._exposure = Exposure(tree, guard, root_done)
+        self._exposure = Exposure(tree, guard, root_done, eyes, specimen)
 
     def close(self) -> None:
         """Takes the hook away and reads what it found."""
@@ -98,6 +107,7 @@ class Pictures:
     def _look(self, tree: Tree, wish: Presence) -> None:
         self.line, self.code = where()
         self._shown = wish
+        self.values = few_values(tree)
         if self._starts is not None:
             photograph(tree, self._starts, wish, self._summary.readouts, self._take_picture)
 
@@ -110,4 +120,14 @@ class Pictures:
 
 def _view(wish: Presence) -> tuple[object, ...]:
     """What of a presence changes the picture."""
-    return (wish.tensor, wish.mode, wish.rows, wish.columns, wish.first)
+    return (wish.tensor, wish.mode, wish.rows, wish.columns, wish.first, wish.sample, wish.open)
+
+
+def few_values(tree: Tree) -> list[list[float]]:
+    """Every weight, tensor by tensor, of a model on the CPU with no more than `FEW` of them; else nothing."""
+    if tree.model.weights > FEW:
+        return []
+    tensors = tree.parameters(range(len(tree)))
+    if len(tensors) != len(tree) or not all(readable(one) and one.is_cpu for one in tensors):
+        return []
+    return [local(one.detach()).flatten().tolist() for one in tensors]

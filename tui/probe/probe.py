@@ -30,6 +30,8 @@ from .desk import Desk, claim
 from .dial import Dial
 from .frames import is_foreign
 from .gate import Gate
+from .gaze import Gaze
+from .keeper import Keeper
 from .logbook import Logbook
 from .meter import Change, name_of_loss, readable
 from .optimizers import Optimizers
@@ -98,6 +100,14 @@ class Probe:
         self._norm_pace = Pace(share=0.002, every_s=0.1)
         self._ratio_pace = Pace(share=0.002, every_s=0.2)
         self._pictures = Pictures(self._summary)
+        self._gaze = Gaze(self.guard, self._record, lambda: self._summary.step)
+        self._keeper = Keeper()
+        self._orders.refuses_rewind = self._keeper.refusal
+        self._orders.others = self._obey_eye
+        self._first_forward: Any = register_first_forward(self) if self._hold_first else None
+        rate = _positive(environment("BACKLIT_RATE"))
+        if rate is not None:
+            self._dial.set(None, rate)
         self._tree: Optional[Tree] = None
         self._optimizers = Optimizers()
         self._change: Optional[tuple[Change, list[int]]] = None
@@ -165,10 +175,14 @@ class Probe:
             if self.walking:
                 self._phases.passed("batch")
         elif self._hold_first:
-            self.guard("the start", self._claim, None)
-            if self._gate.pausing:
-                self._gate.pausing = False
-                self._hold("start")
+            self.hold_first()
+
+    def hold_first(self) -> None:
+        """The first batch is there, or the first forward pass begins: whoever started the run wants to be asked."""
+        self.guard("the start", self._claim, None)
+        if self._gate.pausing:
+            self._gate.pausing = False
+            self._hold("start")
 
     def loss(self, loss: torch.Tensor) -> None:
         """The outermost backward begins."""
@@ -184,6 +198,8 @@ class Probe:
                 self._fault("the loss", error)
             self._cost.spend(time.perf_counter() - began)
         if self.walking and self._desk is not None:
+            if self._gaze.open and self._tree is not None:
+                self._gaze.judged(self._tree, loss)
             self._pass("loss")
 
     def gradients(self) -> None:
@@ -240,6 +256,10 @@ class Probe:
         self.guard("the step", self._stepped, optimizer, first)
         if not first:
             return
+        if self._gaze.open and self._tree is not None:
+            self._gaze.after_update(self._tree, optimizer)
+        if self._orders.rewinding is not None:
+            self.guard("going back", self._go_back)
         self._pass("update")
         self._gate.slow_down()
         self.guard("the outputs", self._expose)
@@ -248,9 +268,21 @@ class Probe:
             self._orders.stopping = False
             raise KeyboardInterrupt
 
+    def _go_back(self) -> None:
+        """The weights of the lowest validation loss, in place; then the end, as after Ctrl-C."""
+        best, last = self._keeper.best, self._logbook.newest.get("val_loss")
+        try:
+            self._keeper.put_back(self._tree.root if self._tree is not None else None)
+        except (ValueError, RuntimeError) as error:
+            self._orders.rewound(None, None, str(error))
+            return
+        self._orders.rewound(last, best.loss if best is not None else None)
+        self._orders.stopping = True
+
     def _look_ahead(self) -> None:
         """Until when there will be nothing to do, unless somebody asks for something."""
         calm = self._gate.calm and self._dial.at_rest and not self._orders.stopping
+        calm = calm and not (self._looking and self._desk is not None and Gaze.evaluating(self._desk.wish))
         self.walking = not calm or not self._phases.order or self._pictures.exposed
         if self.walking or self._summary.readouts or self._orders.rate_waits or self._off:
             self._quiet_until = 0.0
@@ -290,6 +322,9 @@ class Probe:
         else:
             self._gate.pausing = self._hold_first  # whoever trains first; the ones after it are not held one by one
         self._hold_first = False
+        if self._first_forward is not None:
+            self._first_forward.remove()
+            self._first_forward = None
         self._t0 = time.perf_counter()
         self._thread = threading.get_ident()
         desk.say(
@@ -367,9 +402,7 @@ class Probe:
             self._look_at_the_model()
             tree = self._tree
             assert tree is not None
-        places = [
-            tree.index[id(parameter)] for parameter in all_parameters([optimizer]) if readable(parameter.grad)
-        ]
+        places = [tree.index[id(parameter)] for parameter in all_parameters([optimizer]) if readable(parameter.grad)]
         if norms_due and places:
             self._summary.read_norms(tree, places, getattr(optimizer, "grad_scale", None))
             self._norm_pace.done(now, time.perf_counter() - now)
@@ -381,6 +414,7 @@ class Probe:
         desk = self._desk
         if desk is not None and desk.looking and (photo_due or self._pictures.exposed):
             self._pictures.take(tree, desk.wish)
+            self._gaze.before_update(tree, optimizer)
             desk.show(self._live(self._gate.phase if self._gate.held else ""))
         else:
             self._pictures.close()
@@ -423,9 +457,7 @@ class Probe:
             return
         gate = self._gate
         self._cost.waited(gate.held_s)
-        self._tick = self._summary.tick(
-            self._now(), now, gate.held_s, gate.single, self._dial, self._cost.update(now)
-        )
+        self._tick = self._summary.tick(self._now(), now, gate.held_s, gate.single, self._dial, self._cost.update(now))
         if always or self._age.allows(now - self._t0, desk.journal.bytes):
             desk.say(self._tick)
             self._summary.recorded()
@@ -440,10 +472,15 @@ class Probe:
         tree, gate, pictures = self._tree, self._gate, self._pictures
         if tree is None or not tree.has_root or pictures.exposed:
             return
-        due = self._looking and (gate.single or pictures.pace.due(time.perf_counter()))
+        desk = self._desk
+        looking = self._looking and desk is not None
+        due = looking and (gate.single or pictures.pace.due(time.perf_counter()))
+        if looking and desk is not None and self._summary.pass_ends and Gaze.evaluating(desk.wish):
+            due = True  # what comes now may be the validation
         if (due or gate.by_phase or not self._phases.order) and not hooks.compiled_anything():
             look = self._looking or gate.by_phase
-            pictures.expose(tree, self._look_at_output if look else None, self._forward_done)
+            eyes = self._gaze.choose(tree, desk.wish, gate.single) if looking and desk is not None else []
+            pictures.expose(tree, self._look_at_output if look else None, self._forward_done, eyes, self._gaze.specimen)
 
     def _look_at_output(self, look: Callable[..., None], *args: Any) -> None:
         self.guard("the outputs", look, *args)
@@ -454,6 +491,8 @@ class Probe:
             if phase == "backward":
                 self._measure_held()
             self._pictures.take_now(self._tree, self._desk.wish, forward_done=phase == "forward")
+            if self._tree is not None and self._looking:
+                self._gaze.held(self._tree, self._orders.optimizer(), phase, self._desk.wish)
             self._desk.show(self._live(phase))
 
     def _measure_held(self) -> None:
@@ -485,7 +524,23 @@ class Probe:
             picture=pictures.picture,
             activations=pictures.activations,
             activations_step=pictures.activations_step,
+            values=pictures.values,
+            best=self._keeper.best,
+            **self._gaze.shows(),
         )
+
+    def _record(self, event: Any) -> None:
+        """An eye's event: given its time and step, kept while the journal may still grow."""
+        if self._desk is not None and self._logbook.allows(self._now()):
+            self._desk.say(dataclasses.replace(event, t=self._now(), step=self._summary.step))
+
+    def _obey_eye(self, command: events.Command) -> Optional[str]:
+        try:
+            return self._gaze.obey(command, self._tree, self._gate.held)
+        except Exception as error:
+            if is_foreign(error):
+                raise
+            return f"{type(error).__name__}: {error}"
 
     # ── holding ──
 
@@ -521,6 +576,8 @@ class Probe:
             return
         if self._looking and self._pictures.wants(desk.wish):
             self.guard("the snapshot", self._show_phase, gate.phase)
+        if self._gaze.work():
+            desk.show(self._live(gate.phase))
         if desk.resume_wanted or desk.gone:
             why = desk.gone or "a viewer could not write what was asked"
             desk.resume_wanted = False
@@ -548,8 +605,24 @@ class Probe:
         """Numbers given to `tui.log`; kept until a stream exists."""
         now = self._now()
         self._logbook.log(now, self._summary.step, values)
+        if "val_loss" in values:
+            value = self._logbook.newest.get("val_loss")
+            root = self._tree.root if self._tree is not None else None
+            if value is not None:
+                self._keeper.logged("val_loss", value, self._summary.step, root)
         if self._desk is not None:
             self._logbook.pass_on(now, self._desk.say)
+
+
+def register_first_forward(probe: Probe) -> Any:
+    """A global hook until training begins: a loop without a loader is to be held before its first forward pass."""
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    def begins(module: torch.nn.Module, inputs: Any) -> None:
+        if torch.is_grad_enabled() and not hooks.bystander() and find_optimizers():
+            probe.hold_first()
+
+    return register_module_forward_pre_hook(begins)
 
 
 def _positive(text: Optional[str]) -> Optional[float]:

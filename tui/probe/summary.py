@@ -71,6 +71,11 @@ class Summary:
         self._training_feed = feed
         return feed[0] == 0 or (feed[0] == before[0] and feed[1] >= before[1])
 
+    @property
+    def pass_ends(self) -> bool:
+        """Was the last update that of the last batch of a pass over the training loader?"""
+        return self._batches is not None and self._training_feed[1] >= self._batches
+
     def new_epoch(self) -> None:
         """Counts a pass over the training loader."""
         self._epoch += 1
@@ -247,5 +252,3 @@ def _length(iterator: Any) -> Optional[int]:
         return len(iterator)
     except Exception:  # a dataset without a length says so in many ways
         return None
-
-

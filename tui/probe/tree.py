@@ -33,6 +33,7 @@ class Tree:
 
     def __init__(self, root: Optional[nn.Module], optimizers: list[Any], t: float) -> None:
         self.has_root = root is not None
+        self._root = weakref.ref(root) if root is not None else None
         named: dict[int, tuple[str, torch.Tensor]] = {}
         if root is not None:
             named = {id(parameter): (name, parameter) for name, parameter in root.named_parameters()}
@@ -79,6 +80,11 @@ class Tree:
     def __len__(self) -> int:
         """How many parameter tensors there are."""
         return len(self._parameters)
+
+    @property
+    def root(self) -> Optional[nn.Module]:
+        """The outermost module, or None if there is none or the program has dropped it."""
+        return self._root() if self._root is not None else None
 
     def parameter(self, place: int) -> Optional[torch.Tensor]:
         """The tensor at a place of `model.tensors`, or None if the program has dropped it."""
@@ -178,9 +184,7 @@ def _detail(module: nn.Module) -> str:
     return ""
 
 
-def _pictures(
-    modules: list[nn.Module], parameters: list[torch.Tensor], index: dict[int, int]
-) -> dict[int, list[int]]:
+def _pictures(modules: list[nn.Module], parameters: list[torch.Tensor], index: dict[int, int]) -> dict[int, list[int]]:
     """Which tensors read as pictures, one a unit: convolution kernels, and a first layer on square images."""
     found: dict[int, list[int]] = {}
     first = True

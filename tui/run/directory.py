@@ -286,9 +286,7 @@ def replace_bytes(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all. Raises OSError; leaves no temporary file behind when it does."""
     temporary = f"{path}.{os.getpid()}.new"
     try:
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             written = 0
             while written < len(content):

@@ -17,6 +17,13 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 
+from .checkup import Checkup, Silence
+from .sights import Activation, Picture, Predictions, Sample, Surface
+from .walk import Nudge, Stage, Term, Unit, Verdict, Walk
+
+__all__ = ["Activation", "Checkup", "Nudge", "Picture", "Predictions", "Sample", "Silence", "Stage", "Surface", "Term"]
+__all__ += ["Unit", "Verdict", "Walk"]
+
 SCHEMA = 1
 
 PHASES = ("forward", "loss", "backward", "update", "zero_grad")
@@ -199,7 +206,7 @@ class Keyframe:
     pictures: list[Picture] = field(default_factory=list)
 
 
-Event = Union[Start, Model, Tick, Metric, Epoch, Gate, Applied, Warning, Keyframe, End]
+Event = Union[Start, Model, Tick, Metric, Epoch, Gate, Applied, Warning, Keyframe, Checkup, End]
 
 EVENTS: dict[str, type[Any]] = {
     "start": Start,
@@ -211,6 +218,7 @@ EVENTS: dict[str, type[Any]] = {
     "applied": Applied,
     "warning": Warning,
     "keyframe": Keyframe,
+    "checkup": Checkup,
     "end": End,
 }
 
@@ -218,50 +226,13 @@ EVENTS: dict[str, type[Any]] = {
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One tensor as levels of `WEIGHT_LEVELS`, at most as many cells as the viewer said it can show."""
+class Best:
+    """The copy of the weights that had the lowest validation loss; `refused` says why none is kept."""
 
-    tensor: int = 0
-    mode: str = "weight"
-    """"weight", "change" (since the first step) or "gradient"."""
-    first: int = 0
-    """The first unit shown; `units` of `of` follow, each `height` x `width` cells."""
-    units: int = 0
-    of: int = 0
-    height: int = 0
-    width: int = 0
-    cells: str = ""
-    """units x height x width letters, row by row."""
-    per_cell: int = 1
-    """How many weights one cell stands for: the one of largest magnitude is shown."""
-    scale: float = 0.0
-    """The magnitude of level 15."""
-    absent: str = ""
-    """Why there is no picture, in words."""
-    std: Optional[float] = None
-    low: Optional[float] = None
-    high: Optional[float] = None
-    moved: Optional[float] = None
-    """‖now - start‖ / ‖start‖."""
-    sampled: int = 0
-    """Over how many weights the statistics and the histogram were taken."""
-    of_weights: int = 0
-    histogram: list[int] = field(default_factory=list)
-    """Counts of the finite ones in equal bins from -m to m; m is the larger magnitude of `low` and `high`."""
-    odd: int = 0
-    """Weights (of those sampled) that are not finite."""
-
-
-@dataclass(frozen=True)
-class Activation:
-    """What one module put out for the photographed batch."""
-
-    module: int = 0
-    shape: list[int] = field(default_factory=list)
-    on: Optional[float] = None
-    """Share of outputs above zero, for activation functions."""
-    std: Optional[float] = None
-    odd: bool = False
+    step: int = 0
+    loss: float = 0.0
+    bytes: int = 0  # noqa: A003
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -287,6 +258,14 @@ class Live:
     picture: Optional[Picture] = None
     activations: list[Activation] = field(default_factory=list)
     activations_step: int = 0
+    values: list[list[float]] = field(default_factory=list)
+    """Every weight of a model that has few, tensor by tensor (flattened), as they are now."""
+    walk: Optional[Walk] = None
+    predictions: Optional[Predictions] = None
+    surface: Optional[Surface] = None
+    boundary: Optional[Surface] = None
+    best: Optional[Best] = None
+    """The weights that are kept for going back to."""
 
 
 # ── commands and presence: written by viewers, or by anybody with a text editor ───────────────────────────────────────
@@ -346,7 +325,35 @@ class Stop:
     id: str = ""
 
 
-Command = Union[Pause, Resume, Step, Phase, SetRate, Speed, Stop]
+@dataclass(frozen=True)
+class Rewind:
+    """After the next update put the weights of the lowest validation loss back, then stop."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class TryWeight:
+    """On a copy of the model: what would the loss be with one weight moved? Answered in `Walk.nudge`."""
+
+    id: str = ""
+    tensor: int = 0
+    index: int = 0
+    by: float = 0.0
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Compute the loss around the weights, on a copy of the model, while training is held. `side` points a side;
+    `span` how far to each side, in multiples of the direction. With `cancel` an unfinished one is given up."""
+
+    id: str = ""
+    side: int = 25
+    span: float = 1.0
+    cancel: bool = False
+
+
+Command = Union[Pause, Resume, Step, Phase, SetRate, Speed, Stop, Rewind, TryWeight, Survey]
 
 COMMANDS: dict[str, type[Any]] = {
     "pause": Pause,
@@ -356,6 +363,9 @@ COMMANDS: dict[str, type[Any]] = {
     "lr": SetRate,
     "speed": Speed,
     "stop": Stop,
+    "rewind": Rewind,
+    "try": TryWeight,
+    "survey": Survey,
 }
 
 
@@ -372,6 +382,10 @@ class Presence:
     columns: int = 0
     first: int = 0
     """The first unit to show."""
+    open: list[str] = field(default_factory=list)  # noqa: A003
+    """The panels that are on the screen, by their ids: what nobody has open is not computed."""
+    sample: int = 0
+    """The sample of the batch in focus."""
     stays: bool = False
     """Written once by a viewer that leaves on purpose while paused: the pause is to stay."""
 

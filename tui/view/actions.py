@@ -48,8 +48,8 @@ def _always(scene: Scene) -> bool:
     return True
 
 
-def _over(scene: Scene) -> bool:
-    return scene.source.over
+def _lesson(scene: Scene) -> bool:
+    return scene.card is not None
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -114,6 +114,36 @@ ACTIONS: tuple[Action, ...] = (
         7,
     ),
     Action("out", ("escape", "backspace"), "esc", "back", "Out of the zoom.", False, lambda s: bool(s.zoomed), 7),
+    Action(
+        "valley",
+        ("v",),
+        "v",
+        "valley",
+        "The loss around the weights, computed on a copy while training waits; again: give it up.",
+        True,
+        _live,
+    ),
+    Action(
+        "early",
+        ("e",),
+        "e",
+        "stop early",
+        "Stop, and put the weights of the lowest validation loss back.",
+        True,
+        _live,
+    ),
+    Action("card", ("c",), "c", "card", "The whole card of this lesson; its check questions.", False, _lesson, 9),
+    Action(
+        "restart",
+        ("R",),
+        "R",
+        "restart…",
+        "Start it again, with the same seed or other arguments; the run before is kept.",
+        False,
+        lambda s: not s.readonly,
+        9,
+    ),
+    Action("edit", ("o",), "o", "edit…", "Open a copy of the lesson's script in $EDITOR; R starts it.", False, _lesson),
     Action("lessons", ("l",), "l", "lessons", "The lessons: choose one and start it.", False, _always, 11),
     Action("help", ("question_mark",), "?", "help", "The keys, and what the panel in focus shows.", False, _always, 12),
     Action("palette", ("colon", "ctrl+p"), ":", "commands", "Every action by name.", False, _always),
@@ -124,6 +154,7 @@ ACTIONS: tuple[Action, ...] = (
 
 MOVES = (
     ("↑ ↓ PgUp PgDn", "move inside the panel in focus: layer, weights, log lines"),
+    ("← →", "move sideways in the panel in focus; in the phase view: nudge a weight, on a copy"),
     ("1 … 9", "focus on a panel or tab by its number"),
 )
 """Keys that belong to panels, for help and README."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
@@ -16,10 +17,13 @@ from textual.timer import Timer
 from ..history.source import Source
 from ..run.directory import RunDirectory
 from .actions import ACTIONS
-from .arrange import PANELS, TABS, arrange, front, size_class
+from .arrange import ALONE, PANELS, arrange, front, panels, size_class, tabs
 from .controls import Controls
 from .desk import Looks, ViewerDesk
 from .driver import PatientApp, slow
+from .learning import Progress
+from .panels.card import CardPanel, revealed
+from .panels.doctor import Doctor
 from .panels.explain import Explain
 from .panels.footer import Footer
 from .panels.gradients import Gradients
@@ -28,11 +32,14 @@ from .panels.log import Log
 from .panels.loss import Loss
 from .panels.network import Network
 from .panels.panel import Panel
+from .panels.phases import Phases
+from .panels.predict import Predict
 from .panels.strip import Strip
+from .panels.valley import Valley
 from .panels.weights import Weights
 from .scene import Card, Scene
+from .school import School
 from .screens.ask import Choose
-from .screens.lessons import Lessons
 from .theme import Palette, textual_theme
 
 PANEL_CLASSES: tuple[tuple[str, type[Panel]], ...] = (
@@ -42,7 +49,12 @@ PANEL_CLASSES: tuple[tuple[str, type[Panel]], ...] = (
     ("gradients", Gradients),
     ("loss", Loss),
     ("explain", Explain),
+    ("card", CardPanel),
+    ("doctor", Doctor),
+    ("predict", Predict),
+    ("valley", Valley),
     ("log", Log),
+    ("phases", Phases),
     ("strip", Strip),
     ("footer", Footer),
 )
@@ -57,6 +69,8 @@ KEYS: tuple[Binding, ...] = (
     *(Binding(str(number), f"panel({number})", show=False) for number in range(1, 10)),
     Binding("up", "move(-1)", show=False),
     Binding("down", "move(1)", show=False),
+    Binding("left", "sideways(-1)", show=False),
+    Binding("right", "sideways(1)", show=False),
     Binding("pageup", "move(-10)", show=False),
     Binding("pagedown", "move(10)", show=False),
 )
@@ -76,11 +90,17 @@ class BacklitApp(PatientApp[int]):
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     def __init__(self, scene: Scene, **how: Any) -> None:
-        """how: `exits` leave at the end · `start_lesson` starts a lesson and gives its run · `cards` the lessons there
-        are · `lesson` the run is a lesson · `colors` the colour system, by default what the
-        terminal has · `driver_class`."""
+        """how: `exits` leave at the end · `start_lesson` starts a lesson with arguments and gives its run ·
+        `edit_lesson` gives the learner's own copy of its script · `again` starts what a run.json says once more ·
+        `cards` the lessons there are · `lesson` the run is a lesson · `question` the card's question is to be asked
+        first · `progress` what the learner has done · `colors` the colour system, by default what the terminal has ·
+        `driver_class`."""
         self.exits: bool = how.pop("exits", False)
-        self.start_lesson: Callable[[str], RunDirectory] | None = how.pop("start_lesson", None)
+        self.start_lesson: Callable[[str, list[str]], RunDirectory] | None = how.pop("start_lesson", None)
+        self.again: Callable[[dict[str, Any]], RunDirectory] | None = how.pop("again", None)
+        self.progress: Progress = how.pop("progress", None) or Progress()
+        self._question: bool = how.pop("question", True)
+        self.edit_lesson: Callable[[str], Path] | None = how.pop("edit_lesson", None)
         self.cards: list[Card] = how.pop("cards", [])
         self.lesson: bool = how.pop("lesson", False)
         colors: str = how.pop("colors", "")
@@ -89,6 +109,7 @@ class BacklitApp(PatientApp[int]):
         self.palette = Palette(colors or color_system(self))
         self.desk = ViewerDesk(scene.source.run)
         self.controls = Controls(self)
+        self.school = School(self)
         self.detached = False
         self.stopped_at_leaving = False
         self._panels: dict[str, Panel] = {}
@@ -103,7 +124,7 @@ class BacklitApp(PatientApp[int]):
     def compose(self) -> ComposeResult:
         for name, kind in PANEL_CLASSES:
             panel = kind(name)
-            if name in PANELS:
+            if name in PANELS or name in ALONE:
                 panel.add_class("boxed")
                 panel.border_title = kind.NAME
             self._panels[name] = panel
@@ -113,8 +134,7 @@ class BacklitApp(PatientApp[int]):
         self.rearrange()
         self.focus_panel(self.scene.focus)
         self.set_interval(POLL_S, self._poll)
-        if self.scene.card is not None and self.scene.card.choices and not self.scene.guess:
-            self._ask_the_question(self.scene.card)
+        self.school.open_card(ask=self._question)
 
     def on_resize(self, event: events.Resize) -> None:
         self.rearrange(event.size.width, event.size.height)
@@ -142,14 +162,21 @@ class BacklitApp(PatientApp[int]):
             scene.state.step if scene.paused else -1,
             len(scene.pending),
         )
-        seen = (*seen, len(scene.state.layers), scene.state.live.picture if scene.paused and scene.state.live else None)
+        seen = (*seen, (len(scene.state.layers), scene.content), self._held_live())
         force = seen != self._seen
         if seen[4:5] != self._seen[4:5]:
             self.rearrange()
+        self.controls.follow_up()
         if scene.status == "failed" and self._seen[:1] != ("failed",):
             self._show_the_log()
+        elif scene.card is not None and revealed(scene) and self._seen[:1] != (scene.status,):
+            self.school.reveal(scene.card)
         self._seen = seen
         self._tell(now, force)
+
+    def _held_live(self) -> object:
+        """While training is held every new snapshot is shown at once."""
+        return self.scene.state.live if self.scene.paused else None
 
     def _show_the_log(self) -> None:
         """The program failed: its last words are what matters now."""
@@ -179,7 +206,8 @@ class BacklitApp(PatientApp[int]):
         weights = self._panels.get("weights")
         rows, columns = weights.room if isinstance(weights, Weights) and weights.display else (24, 40)
         scene = self.scene
-        self.desk.look(Looks(scene.tensor(), scene.mode, rows, columns, scene.first_unit), now)
+        shown = [name for name, panel in self._panels.items() if panel.display and panel.NAME]
+        self.desk.look(Looks(scene.tensor(), scene.mode, rows, columns, scene.first_unit, shown, scene.sample), now)
 
     # ── places and focus ──
 
@@ -188,7 +216,7 @@ class BacklitApp(PatientApp[int]):
         width, height = width or self.size.width, height or self.size.height
         scene = self.scene
         scene.size = size_class(width, height)
-        places = arrange(width, height, scene.tab, scene.zoomed, len(scene.state.layers) or 3)
+        places = arrange(width, height, scene.tab, scene.zoomed, len(scene.state.layers) or 3, scene.content)
         for name, panel in self._panels.items():
             place = places.get(name)
             panel.display = place is not None
@@ -196,7 +224,7 @@ class BacklitApp(PatientApp[int]):
                 panel.styles.offset = (place.x, place.y)
                 panel.styles.width, panel.styles.height = place.width, place.height
         if scene.focus not in places:
-            shown = [name for name in PANELS if name in places]
+            shown = [name for name in (*ALONE, *PANELS) if name in places]
             if shown:
                 self.focus_panel(shown[0])
         self._tell(time.monotonic(), force=True)
@@ -213,10 +241,11 @@ class BacklitApp(PatientApp[int]):
     def move_focus(self, way: int) -> None:
         """To the next panel; tabs come one after the other, zoomed panels change places."""
         scene = self.scene
-        names = [name for name in PANELS if scene.zoomed or self._panels[name].display or name in TABS[scene.size]]
+        there = tabs(scene.size, scene.content)
+        names = [name for name in panels(scene.content) if scene.zoomed or self._panels[name].display or name in there]
         here = names.index(scene.focus) if scene.focus in names else 0
         name = names[(here + way) % len(names)]
-        if name in TABS[scene.size]:
+        if name in there:
             scene.tab = name
         if scene.zoomed:
             scene.zoomed = name
@@ -225,15 +254,20 @@ class BacklitApp(PatientApp[int]):
             self.rearrange()
         self.focus_panel(name)
 
-    def tab_title(self, name: str) -> str:
-        """The border title of a tab: every tab's name, the one in front marked."""
-        tabs = TABS[self.scene.size]
-        if name not in tabs or self.scene.zoomed or front(self.scene.size, self.scene.tab) != name:
-            return ""
-        return " │ ".join(f"▸{self._panels[tab].NAME}" if tab == name else self._panels[tab].NAME for tab in tabs)
+    def tab_titles(self, name: str) -> list[str]:
+        """Border titles of a tab, the fullest first: every tab's name, the one in front marked."""
+        scene = self.scene
+        there = tabs(scene.size, scene.content)
+        if name not in there or scene.zoomed or front(scene.size, scene.tab, scene.content) != name:
+            return []
+        labels = {tab: self._panels[tab].label(scene) for tab in there}
+        return [
+            " │ ".join(f"▸{label}" if tab == name else label[:most] for tab, label in labels.items())
+            for most in (20, 4, 3)
+        ]
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if isinstance(event.widget, Panel) and event.widget.id in PANELS:
+        if isinstance(event.widget, Panel) and event.widget.id in (*PANELS, *ALONE):
             self.scene.focus = event.widget.id
 
     # ── keys ──
@@ -247,6 +281,14 @@ class BacklitApp(PatientApp[int]):
     def action_move(self, lines: int) -> None:
         panel = self._panels.get(self.scene.focus)
         if panel is not None and panel.move(self.scene, lines):
+            self.changed()
+
+    def action_sideways(self, way: int) -> None:
+        panel = self._panels.get(self.scene.focus)
+        moved = panel.sideways(self.scene, way) if panel is not None else False
+        if not isinstance(moved, bool):
+            self.controls.request(moved)
+        if moved:
             self.changed()
 
     async def action_quit(self) -> None:
@@ -284,52 +326,25 @@ class BacklitApp(PatientApp[int]):
 
     # ── lessons ──
 
-    def _ask_the_question(self, card: Card) -> None:
-        """The card's question, while torch is imported; any other key skips it."""
-
-        def answered(letter: str | None) -> None:
-            self.scene.guess = letter or ""
-            if self.scene.source.over:
-                return
-            self.controls.go_on()
-
-        self.push_screen(
-            Choose(
-                card.title,
-                card.question,
-                card.choices,
-                other="any other key goes on without an answer",
-                more=card.before,
-            ),
-            answered,
-        )
-
-    def open_lessons(self) -> None:
-        def chosen(lesson: str | None) -> None:
-            if lesson is None or self.start_lesson is None:
-                return
-            if self.lesson and self.scene.steerable:
-                self.controls.stop()
-            try:
-                run = self.start_lesson(lesson)
-            except OSError as error:
-                self.say(f"The lesson cannot be started: {error}", bad=True)
-                return
-            self.turn_to(run, next((card for card in self.cards if card.lesson == lesson), None))
-
-        running = "" if self.scene.source.over or self.lesson else self.scene.program
-        self.push_screen(Lessons(self.cards, running), chosen)
-
-    def turn_to(self, run: RunDirectory, card: Card | None) -> None:
+    def turn_to(self, run: RunDirectory, card: Card | None, arguments: tuple[str, ...] = ()) -> None:
         """Turns to another run; the one before goes on or ends by itself."""
         self.desk.leave(pause_stays=False)
         old = self.scene
-        self.scene = Scene(Source(run), readonly=old.readonly, asks=False, tab=old.tab, focus=old.focus, card=card)
+        same = card is not None and old.card is not None and card.lesson == old.card.lesson
+        self.scene = Scene(
+            Source(run),
+            readonly=old.readonly,
+            asks=False,
+            tab=old.tab,
+            focus=old.focus,
+            card=card,
+            guess=old.guess if same else "",
+            arguments=arguments,
+        )
         self.desk = ViewerDesk(run)
-        self.lesson, self._began, self._seen = True, time.monotonic(), ()
+        self.lesson, self._began, self._seen = card is not None, time.monotonic(), ()
         self.rearrange()
-        if card is not None and card.choices and not old.readonly:
-            self._ask_the_question(card)
+        self.school.open_card(ask=True)
 
     def leaves_at_once(self) -> bool:
         """A lesson under a minute old has nothing to lose."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -16,9 +17,25 @@ class Place:
 
 
 HEADER, STRIP, FOOTER = 2, 1, 1
-TABS = {"normal": ("explain", "log"), "compact": ("explain", "network", "log"), "wide": ()}
-PANELS = ("network", "weights", "gradients", "loss", "explain", "log")
-"""In the order of the number keys."""
+PANELS = ("network", "weights", "gradients", "loss", "explain", "card", "doctor", "predict", "valley", "log")
+"""In the order of the number keys, which count those that there are."""
+SOMETIMES = ("card", "doctor", "predict", "valley")
+"""Tabs that exist when they have something to show."""
+ALONE = ("phases",)
+"""Panels that have the screen for themselves, or none of it."""
+
+
+def panels(content: Collection[str]) -> tuple[str, ...]:
+    """The panels and tabs that there are, when `content` names the tabs that have something to show."""
+    return tuple(name for name in PANELS if name not in SOMETIMES or name in content)
+
+
+def tabs(size: str, content: Collection[str]) -> tuple[str, ...]:
+    """The tabs that share a place at a size; none where everything has a place of its own."""
+    sometimes = tuple(name for name in SOMETIMES if name in content)
+    if size == "wide":
+        return ("explain", *sometimes) if sometimes else ()
+    return ("explain", *(("network",) if size == "compact" else ()), *sometimes, "log")
 
 
 def size_class(width: int, height: int) -> str:
@@ -28,12 +45,15 @@ def size_class(width: int, height: int) -> str:
     return "wide" if width >= 180 and height >= 46 else "normal"
 
 
-def arrange(width: int, height: int, tab: str, zoomed: str = "", layers: int = 3) -> dict[str, Place]:
+def arrange(
+    width: int, height: int, tab: str, zoomed: str = "", layers: int = 3, content: Collection[str] = ()
+) -> dict[str, Place]:
     """The place of every panel that is visible.
 
     Args:
         tab: the tab in front, where panels share a place.
         zoomed: the one panel that has the whole middle, or "".
+        content: the tabs that have something to show, of those that exist only then.
         layers: rows that the gradient panel would like to have, in the compact size.
     """
     size = size_class(width, height)
@@ -48,18 +68,18 @@ def arrange(width: int, height: int, tab: str, zoomed: str = "", layers: int = 3
         places[zoomed] = Place(0, top, width, max(1, middle))
         return places
     if size == "compact":
-        places |= _compact(width, top, middle, tab, layers)
+        places |= _compact(width, top, middle, front(size, tab, content), layers)
     elif size == "wide":
-        places |= _wide(width, top, middle)
+        places |= _wide(width, top, middle, front(size, tab, content) or "explain")
     else:
-        places |= _normal(width, top, middle, tab)
+        places |= _normal(width, top, middle, front(size, tab, content))
     return {name: place for name, place in places.items() if place.width > 0 and place.height > 0}
 
 
-def front(size: str, tab: str) -> str:
+def front(size: str, tab: str, content: Collection[str] = ()) -> str:
     """The tab that is in front at this size."""
-    tabs = TABS[size]
-    return tab if tab in tabs else (tabs[0] if tabs else "")
+    there = tabs(size, content)
+    return tab if tab in there else (there[0] if there else "")
 
 
 def _normal(width: int, top: int, middle: int, tab: str) -> dict[str, Place]:
@@ -72,7 +92,7 @@ def _normal(width: int, top: int, middle: int, tab: str) -> dict[str, Place]:
         "weights": Place(network, top, weights, upper),
         "gradients": Place(network + weights, top, width - network - weights, upper),
         "loss": Place(0, top + upper, loss, middle - upper),
-        front("normal", tab): Place(loss, top + upper, width - loss, middle - upper),
+        tab: Place(loss, top + upper, width - loss, middle - upper),
     }
 
 
@@ -81,6 +101,8 @@ def _compact(width: int, top: int, middle: int, tab: str, layers: int) -> dict[s
         return {"loss": Place(0, top, width, middle)}
     gradients = max(5, min(layers + 4, 7 + max(0, (middle - 20) // 2)))
     tabs = 5 + max(0, (middle - 20) // 3)
+    if tab in SOMETIMES:  # they say more than Explain, which repeats what other panels show
+        tabs = max(tabs, middle * 2 // 5)
     rest = middle - gradients - tabs
     if rest < 4:
         gradients, rest = 0, middle - tabs
@@ -89,11 +111,11 @@ def _compact(width: int, top: int, middle: int, tab: str, layers: int) -> dict[s
         "gradients": Place(0, top, width, gradients),
         "weights": Place(0, top + gradients, weights, rest),
         "loss": Place(weights, top + gradients, width - weights, rest),
-        front("compact", tab): Place(0, top + gradients + rest, width, tabs),
+        tab: Place(0, top + gradients + rest, width, tabs),
     }
 
 
-def _wide(width: int, top: int, middle: int) -> dict[str, Place]:
+def _wide(width: int, top: int, middle: int, tab: str) -> dict[str, Place]:
     upper = middle // 2
     lower = middle - upper
     network, weights = width * 40 // 200, width * 90 // 200
@@ -103,6 +125,6 @@ def _wide(width: int, top: int, middle: int) -> dict[str, Place]:
         "weights": Place(network, top, weights, upper),
         "gradients": Place(network + weights, top, width - network - weights, upper),
         "loss": Place(0, top + upper, loss, lower),
-        "explain": Place(loss, top + upper, explain, lower),
+        tab: Place(loss, top + upper, explain, lower),
         "log": Place(loss + explain, top + upper, width - loss - explain, lower),
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
-from .scene import Card
+from .scene import Arm, Card
 
+LETTERS = "abcdefg"
 FOLDER = Path(__file__).resolve().parent.parent / "lessons"
 
 
@@ -34,34 +36,84 @@ def read_card(path: Path) -> Card:
     if not text.startswith("---\n") or "\n---\n" not in text[4:]:
         raise BadCard(f"{path.name}: no header between two lines of ---")
     head, _, body = text[4:].partition("\n---\n")
-    fields = {}
+    fields: dict[str, str] = {}
+    arms = []
     for line in head.splitlines():
         name, colon, value = line.partition(":")
-        if colon:
-            fields[name.strip()] = value.strip()
+        value = value.partition(" #")[0].strip()
+        if colon and name.strip() == "arm":
+            arms.append(value)
+        elif colon:
+            fields[name.strip()] = value
     missing = [name for name in ("title", "question") if not fields.get(name)]
     if missing:
         raise BadCard(f"{path.name}: the header says no {missing[0]}")
+    metric = fields.get("metric", "")
     try:
-        low, high = [float(part) for part in fields.get("expect", "0 0").split("#")[0].split()]
-        number, pace = int(fields.get("number", "0")), float(fields["pace"].split("#")[0]) if "pace" in fields else None
+        expect = _range(fields.get("expect", "0 0"))
+        number, pace = int(fields.get("number", "0")), float(fields["pace"]) if "pace" in fields else None
+        found = [_arm(arm, metric) for arm in arms]
     except ValueError as error:
         raise BadCard(f"{path.name}: {error}") from None
     parts = _sections(body)
+    checks = parts.pop("check", "").splitlines()
+    asked = [line[2:].strip() for line in checks if line.startswith("Q:")]
+    told = [line[2:].strip() for line in checks if line.startswith("A:")]
     return Card(
         lesson=path.stem,
         title=fields["title"],
         question=fields["question"],
         about=fields.get("about", ""),
         number=number,
-        choices={letter: fields[letter] for letter in "abc" if fields.get(letter)},
+        choices={letter: fields[letter] for letter in LETTERS if fields.get(letter)},
         answer=fields.get("answer", ""),
-        metric=fields.get("metric", ""),
-        expect=(low, high),
+        answers=dict(pair.split() for pair in fields.get("answers", "").split(",") if len(pair.split()) == 2),
+        later=fields.get("ask", "") == "later",
+        metric=metric,
+        expect=expect,
+        arms=found,
+        race=fields.get("race", ""),
         pace=pace,
+        show=fields.get("show", "") or "card",
+        zoom=fields.get("zoom", ""),
         before=parts.get("before", ""),
         tries=parts.get("try", ""),
         reveal=parts.get("reveal", ""),
+        checks=list(zip(asked, told)),
+        keys=_keys(body),
+    )
+
+
+def _keys(body: str) -> dict[str, tuple[str, ...]]:
+    """The keys at the beginning of each thing to try, by its text as `_plain` leaves it."""
+    found: dict[str, tuple[str, ...]] = {}
+    _, _, tries = body.partition("## Try\n")
+    for item in re.split(r"^- ", tries.partition("\n## ")[0], flags=re.M)[1:]:
+        text = " ".join(item.split())
+        head = re.match(r"((?:`[^`]+`(?:,| and| or|/)? ?)+)", text)
+        keys = tuple(re.findall(r"`([^`]+)`", head.group(1))) if head else ()
+        found[_plain("- " + text).removeprefix("· ")] = keys
+    return found
+
+
+def _range(text: str) -> tuple[float, float]:
+    """Raises ValueError."""
+    low, high = [float(part) for part in text.split()]
+    return low, high
+
+
+def _arm(text: str, metric: str) -> Arm:
+    """`ARGS | words | [METRIC] low high [| near]`. Raises ValueError."""
+    parts = [part.strip() for part in text.split("|")]
+    if len(parts) < 3:
+        raise ValueError(f"an arm needs arguments, words and a range: {text!r}")
+    *other, low, high = parts[2].split()
+    return Arm(
+        arguments=tuple(shlex.split(parts[0])),
+        words=parts[1],
+        metric=other[0] if other else metric,
+        expect=_range(f"{low} {high}"),
+        near=parts[3:] == ["near"],
     )
 
 

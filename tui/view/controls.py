@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
@@ -12,10 +14,12 @@ from textual.screen import Screen
 from ..run import events
 from ..run.events import Command
 from .actions import BY_NAME, Action
-from .arrange import PANELS, TABS
+from .arrange import panels, tabs
+from .panels.card import revealed
 from .panels.weights import next_mode
 from .scene import Pending, Scene
 from .screens.ask import Ask, Choose
+from .screens.card import WholeCard
 from .screens.help import Help
 from .screens.leave import Leave
 
@@ -31,6 +35,8 @@ class Controls:
 
     def __init__(self, app: BacklitApp) -> None:
         self.app = app
+        self._then: Callable[[], None] | None = None
+        """What to ask once training is held."""
 
     @property
     def scene(self) -> Scene:
@@ -47,6 +53,7 @@ class Controls:
         if action.steers and scene.asks and not scene.may_steer:
             self._ask_whether_to_steer(action)
             return
+        scene.pressed.add(name)
         getattr(self, "_" + name)()
         self.app.changed()
 
@@ -82,6 +89,7 @@ class Controls:
 
     def _pause(self) -> None:
         if self.scene.paused or self.scene.status == "pausing":
+            self._close_phases()
             self.send(events.Resume(self.app.desk.new_id()), self._pending("resume", "go on"))
         else:
             self.send(events.Pause(self.app.desk.new_id()), self._pending("pause", "pause"))
@@ -89,6 +97,105 @@ class Controls:
     def go_on(self) -> None:
         """The learner has answered: the first batch may run."""
         self.send(events.Resume(self.app.desk.new_id()), self._pending("resume", "go on"))
+
+    def _close_phases(self) -> None:
+        self.scene.left_phases = False
+        if self.scene.zoomed == "phases":
+            self.scene.zoomed = ""
+            self.app.rearrange()
+
+    def follow_up(self) -> None:
+        """What was to be asked once training is held."""
+        if self._then is not None and self.scene.paused:
+            then, self._then = self._then, None
+            then()
+        elif self.scene.source.over:
+            self._then = None
+
+    def request(self, command: Command) -> None:
+        """What a panel asks for by itself: the weight that is nudged."""
+        if self.scene.steerable and self.scene.paused:
+            command = dataclasses.replace(command, id=self.app.desk.new_id())
+            self.send(command, self._pending("try", "the nudge"))
+
+    def _valley(self) -> None:
+        scene = self.scene
+        live, model = scene.state.live, scene.state.model
+        self.show_tab("valley", surveyed=True)
+        if model is not None and model.weights <= 2:
+            return
+        surface = live.surface if live is not None else None
+        if surface is not None and surface.kind == "slice" and surface.done < surface.rows and scene.paused:
+            self.send(events.Survey(self.app.desk.new_id(), cancel=True), self._pending("survey", "give up the valley"))
+            return
+
+        def answered(key: str | None) -> None:
+            if key != "y":
+                return
+
+            def survey() -> None:
+                self.send(events.Survey(self.app.desk.new_id()), self._pending("survey", "the valley"))
+
+            if scene.paused:
+                survey()
+            else:
+                self._then = survey
+                self.send(events.Pause(self.app.desk.new_id()), self._pending("pause", "pause"))
+
+        words = (
+            "Compute the loss on a plane through the weights? That is 25 × 25 forward passes of the batch in hand, on "
+            "a copy of the model. Training waits meanwhile; v gives it up."
+        )
+        self.app.push_screen(Choose("Valley", words, {"y": "yes"}, other="any other key: no"), answered)
+
+    def show_tab(self, name: str, surveyed: bool = False) -> None:
+        """Brings a tab to the front."""
+        scene = self.scene
+        scene.surveyed = scene.surveyed or surveyed
+        scene.tab = scene.focus = name
+        if scene.zoomed:
+            scene.zoomed = name
+        self.app.rearrange()
+        self.app.focus_panel(name)
+
+    def _early(self) -> None:
+        live = self.scene.state.live
+        best = live.best if live is not None else None
+        if best is None or best.refused:
+            why = best.refused if best is not None else "the program has logged no validation loss yet"
+            self.app.say(f"There is nothing to go back to: {why}.")
+            return
+
+        def answered(key: str | None) -> None:
+            if key == "y":
+                self.send(events.Rewind(self.app.desk.new_id()), self._pending("rewind", "stop early"))
+
+        words = (
+            f"Stop here, and put back the weights of step {best.step:,}, whose validation loss {best.loss:.4g} is the "
+            "lowest so far? The program then ends as after Ctrl-C."
+        )
+        self.app.push_screen(Choose("Stop early", words, {"y": "yes"}, other="any other key: no"), answered)
+
+    def _card(self) -> None:
+        scene = self.scene
+        card = scene.card
+        if card is None:
+            return
+        if card.later and not scene.guess:
+
+            def answered(letter: str | None) -> None:
+                scene.guess = letter or ""
+                self.app.changed()
+
+            self.app.push_screen(Choose(card.title, card.question, card.choices, more=card.before), answered)
+            return
+        self.app.push_screen(WholeCard(card, revealed(scene)))
+
+    def _restart(self) -> None:
+        self.app.school.restart()
+
+    def _edit(self) -> None:
+        self.app.school.edit()
 
     def _step(self) -> None:
         self.send(events.Step(self.app.desk.new_id(), 1), self._pending("step", "one batch"))
@@ -109,6 +216,11 @@ class Controls:
         self.app.push_screen(Ask("Batches", "Run how many batches, then pause?", value="10"), answered)
 
     def _phase(self) -> None:
+        scene = self.scene
+        if not scene.left_phases:
+            scene.zoomed = scene.focus = "phases"
+            self.app.rearrange()
+            self.app.focus_panel("phases")
         self.send(events.Phase(self.app.desk.new_id()), self._pending("phase", "one phase"))
 
     def _rate_up(self) -> None:
@@ -215,9 +327,10 @@ class Controls:
 
     def show_panel(self, number: int) -> None:
         """A number key: the panel or tab of that number."""
-        if 1 <= number <= len(PANELS):
-            name = PANELS[number - 1]
-            if name in TABS[self.scene.size]:
+        there = panels(self.scene.content)
+        if 1 <= number <= len(there):
+            name = there[number - 1]
+            if name in tabs(self.scene.size, self.scene.content):
                 self.scene.tab = name
             if self.scene.zoomed:
                 self.scene.zoomed = name
@@ -232,11 +345,13 @@ class Controls:
         self.app.rearrange()
 
     def _out(self) -> None:
+        if self.scene.zoomed == "phases":
+            self.scene.left_phases = True
         self.scene.zoomed = ""
         self.app.rearrange()
 
     def _lessons(self) -> None:
-        self.app.open_lessons()
+        self.app.school.open_lessons()
 
     def _help(self) -> None:
         self.app.push_screen(Help(self.scene, self.app.panel(self.scene.focus)))

@@ -7,7 +7,7 @@ import os
 import platform
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..run import events
 from ..run.directory import RunDirectory, replace_bytes
@@ -24,6 +24,8 @@ class Looks:
     rows: int = 0
     columns: int = 0
     first: int = 0
+    open: list[str] = field(default_factory=list)  # noqa: A003
+    sample: int = 0
 
 
 class ViewerDesk:
@@ -52,7 +54,7 @@ class ViewerDesk:
             return
         self._told, self._next = Looks(**looks.__dict__), now + 1.0
         self._beat += 1
-        self._write(Presence(self._beat, looks.tensor, looks.mode, looks.rows, looks.columns, looks.first))
+        self._write(Presence(self._beat, **looks.__dict__))
 
     def _write(self, presence: Presence) -> None:
         with contextlib.suppress(OSError):  # a run that cannot be written to can still be looked at

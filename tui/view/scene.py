@@ -10,7 +10,7 @@ from ..history.source import Source
 from ..history.state import Layer, RunState
 from ..run.events import Activation, Picture, Tick
 
-MODES = ("change", "weight", "gradient")
+MODES = ("change", "weight", "gradient", "output")
 
 
 @dataclass
@@ -25,6 +25,19 @@ class Pending:
 
 
 @dataclass
+class Arm:
+    """A lesson with other arguments, to contrast with the lesson as shipped."""
+
+    arguments: tuple[str, ...] = ()
+    words: str = "as shipped"
+    metric: str = ""
+    expect: tuple[float, float] = (0.0, 0.0)
+    """Range of the last logged value of the metric; both NaN when the outcome is NaN."""
+    near: bool = False
+    """Its range may overlap with that of the lesson as shipped."""
+
+
+@dataclass
 class Card:
     """The text of a lesson, as the view shows it."""
 
@@ -35,12 +48,31 @@ class Card:
     number: int = 0
     choices: dict[str, str] = field(default_factory=dict)
     answer: str = ""
+    answers: dict[str, str] = field(default_factory=dict)
+    """Letters by the value of --case, where it depends on that."""
+    later: bool = False
+    """The question is asked after watching."""
     metric: str = ""
     expect: tuple[float, float] = (0.0, 0.0)
+    arms: list[Arm] = field(default_factory=list)
+    race: str = ""
+    """Arguments of `backlit race` that the lesson is made for."""
     pace: Optional[float] = None
+    show: str = "card"
+    """The tab in front at the start."""
+    zoom: str = ""
+    """The panel that has the screen for itself at the start."""
     before: str = ""
     tries: str = ""
     reveal: str = ""
+    checks: list[tuple[str, str]] = field(default_factory=list)
+    """Questions with their answers, for after the reveal."""
+    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The keys that a line of `tries` begins with or names before any other word, by its text."""
+
+    def keys_of(self, line: str) -> tuple[str, ...]:
+        """The keys that a thing to try is about."""
+        return self.keys.get(line, ())
 
 
 @dataclass
@@ -74,6 +106,18 @@ class Scene:
     """What the learner predicted: a letter of the card."""
     away: str = ""
     """What happened while nobody looked."""
+    arguments: tuple[str, ...] = ()
+    """What the lesson was started with."""
+    pressed: set[str] = field(default_factory=set)
+    """Names of the actions that were asked for in this run: the card ticks them off."""
+    surveyed: bool = False
+    """A survey of the valley was asked for."""
+    left_phases: bool = False
+    """The phase view was left during this pause: p does not open it again."""
+    sample: int = 0
+    """The sample of the batch in focus."""
+    results: list[tuple[tuple[str, ...], float]] = field(default_factory=list)
+    """What runs of this lesson came to: arguments and outcome, the newest last."""
     steady: Optional[Tick] = None
     """The tick whose loss is shown: renewed four times a second, so that every panel shows the same number."""
 
@@ -116,7 +160,7 @@ class Scene:
     def status(self) -> str:
         """The run's status, or what was asked for and has not come about: "pausing", "stopping"."""
         status = self.source.status
-        stop_asked = self.state.stop_asked or any(one.do == "stop" for one in self.pending.values())
+        stop_asked = self.state.stop_asked or any(one.do in ("stop", "rewind") for one in self.pending.values())
         if stop_asked and not self.source.over and status != "starting":
             return "stopping"
         if status == "running" and any(one.do in ("pause", "phase") for one in self.pending.values()):
@@ -137,6 +181,21 @@ class Scene:
         """The pace that was asked for and acknowledged; None is full speed."""
         live = self.source.state.live
         return live.speed if live is not None else None
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """The tabs that have something to show, of those that exist only then."""
+        model, live = self.state.model, self.state.live
+        kind = model.loss if model is not None else ""
+        there = {
+            "card": self.card is not None,
+            "doctor": model is not None,
+            "predict": bool(kind) or (live is not None and live.predictions is not None),
+            "valley": self.surveyed
+            or (model is not None and 0 < model.weights <= 2)
+            or (live is not None and live.surface is not None),
+        }
+        return tuple(name for name, yes in there.items() if yes)
 
     @property
     def opening(self) -> bool:

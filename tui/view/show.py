@@ -7,6 +7,8 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from ..history.source import Source
 from ..run.directory import RunDirectory, read_object, replace_bytes
@@ -14,6 +16,7 @@ from .app import BacklitApp
 from .draw.cells import clean
 from .draw.numbers import count, duration, number, percent
 from .driver import Driver
+from .learning import Progress
 from .scene import Card, Scene
 
 
@@ -27,9 +30,17 @@ class Wishes:
     exits: bool = False
     lesson: bool = False
     card: Card | None = None
-    """A card whose question is asked before anything runs."""
+    """The card of the lesson that runs."""
     cards: list[Card] = field(default_factory=list)
-    start_lesson: Callable[[str], RunDirectory] | None = None
+    start_lesson: Callable[[str, list[str]], RunDirectory] | None = None
+    edit_lesson: Callable[[str], Path] | None = None
+    again: Callable[[dict[str, Any]], RunDirectory] | None = None
+    question: bool = False
+    """The card's question is asked before anything runs."""
+    arguments: tuple[str, ...] = ()
+    """What the lesson was started with."""
+    progress: Path | None = None
+    """The file that remembers what the learner has done."""
 
 
 def show(run: RunDirectory, wishes: Wishes) -> int:
@@ -37,6 +48,7 @@ def show(run: RunDirectory, wishes: Wishes) -> int:
     status when the app failed."""
     _yield_the_processor()
     scene = Scene(Source(run), readonly=wishes.readonly, asks=wishes.asks, card=wishes.card)
+    scene.arguments = wishes.arguments
     scene.source.poll()
     scene.away = _away(run, scene)
     if scene.source.over and scene.picture is not None:
@@ -47,6 +59,10 @@ def show(run: RunDirectory, wishes: Wishes) -> int:
         lesson=wishes.lesson,
         cards=wishes.cards,
         start_lesson=wishes.start_lesson,
+        edit_lesson=wishes.edit_lesson,
+        again=wishes.again,
+        question=wishes.question,
+        progress=Progress(wishes.progress),
         driver_class=Driver,
     )
     app.run()

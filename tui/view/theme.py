@@ -24,6 +24,13 @@ MEANINGS: dict[str, tuple[str, int, int]] = {
     "warning": ("#ffffaf", 229, 15),
     "bad": ("#ff005f", 197, 9),
     "you": ("#ffffff", 231, 15),
+    # runs of a race, each beside a sign of its own; at least 26 apart (CIE76) under each colour-vision deficiency
+    "race1": ("#5fafd7", 74, 14),
+    "race2": ("#ffaf00", 214, 11),
+    "race3": ("#af5fff", 135, 13),
+    "race4": ("#00ff87", 48, 10),
+    "race5": ("#d75f00", 166, 3),
+    "race6": ("#eeeeee", 255, 15),
 }
 ALIASES = {"axis": "line", "label": "dim", "": "ink"}
 

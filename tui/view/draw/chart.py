@@ -38,7 +38,7 @@ class Line:
         xs: steps; points whose step is not finite have no place and are left out.
         ys: values; NaN and infinity are shown as a sign, not as part of the curve.
         style: the name of the meaning whose colour it has.
-        marker: "braille" for a fine curve, "dot" for one ● per value.
+        marker: "braille" for a fine curve, "dot" for one ● per value, or another sign of one cell for each value.
         lined: whether neighbouring values are joined; a NaN breaks the line.
     """
 
@@ -320,15 +320,16 @@ def _canvas(
     wide, high = columns * _DOTS_X, rows * _DOTS_Y
     if x_axis is not None and y_axis is not None:
         for line, (good, _) in zip(lines, split):
-            if line.marker != "dot" or line.lined:
+            if line.marker == "braille" or line.lined:
                 seen = _in_view(good, line.lined, columns, x_axis, y_axis)
                 dots = [(_dot(x, wide), _dot(y, high), gap) for x, y, gap in seen]
                 curves.append((line.style, line.lined, dots))
-            if line.marker == "dot":
+            if line.marker != "braille":
+                sign = "●" if line.marker == "dot" else line.marker
                 for x, y, _ in good:
                     if x_axis.lo <= x <= x_axis.hi:
                         row = rows - 1 - y_axis.dot(y, high) // _DOTS_Y
-                        signs.append((x_axis.dot(x, wide) // _DOTS_X, row, "●", line.style))
+                        signs.append((x_axis.dot(x, wide) // _DOTS_X, row, sign, line.style))
 
     cells = _plotted(columns, rows, curves)
     if x_axis is not None:

@@ -287,8 +287,6 @@ def _ended(scene: Scene, status: str) -> list[Paragraph]:
     else:
         words = "Finished" if status == "finished" else "Stopped"
         out.append([(f"{words} after {count(state.step)} updates.", "ink")])
-    if scene.card is not None and scene.guess and status == "finished":
-        out += _reveal(scene)
     if state.step == 0 and status != "failed":
         out.append([("No optimizer made an update that could be seen: there was nothing to watch.", "ink")])
     best = state.validation.best
@@ -303,27 +301,6 @@ def _ended(scene: Scene, status: str) -> list[Paragraph]:
         out.append([(f"Lowest training loss {number(low[1])} at step {count(low[0])}.", "ink")])
     closer = "" if scene.zoomed else "enter looks closer, "
     out.append([(f"{closer}l opens the lessons, q leaves.", "dim")])
-    return out
-
-
-def _reveal(scene: Scene) -> list[Paragraph]:
-    card = scene.card
-    assert card is not None
-    series = scene.state.accuracy if card.metric == "val_accuracy" else scene.state.metrics.get(card.metric)
-    reached = series.last if series is not None else None
-    low, high = card.expect
-    held = "that held" if scene.guess == card.answer else f"it was “{card.choices.get(card.answer, '')}”"
-    out: list[Paragraph] = [[(f"You said “{card.choices.get(scene.guess, '')}”: {held}.", "you")]]
-    if reached is not None:
-        show = percent(reached, 1) if card.metric.endswith("accuracy") else number(reached)
-        span = (
-            f"{percent(low, 1)} to {percent(high, 1)}"
-            if card.metric.endswith("accuracy")
-            else f"{number(low)} to {number(high)}"
-        )
-        out.append([(f"This run reached {show}; runs of this lesson with its own settings reach {span}.", "ink")])
-    if card.reveal:
-        out += [[(line, "ink")] for line in card.reveal.splitlines()]
     return out
 
 

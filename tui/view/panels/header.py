@@ -49,12 +49,13 @@ def _first(scene: Scene, width: int) -> Line:
     parts.append([(name, "ink.bold" if compact else "dim"), ("  ", "ink"), status])
     if tick is not None:
         where: list[str] = []
-        if tick.epoch is not None:
+        if tick.epoch is not None and not (state.total_steps is not None and tick.batches == 1):
             total = f"/{state.total_epochs}" if state.total_epochs is not None else ""
             where.append(f"epoch {tick.epoch}{total}")
             if tick.batch is not None:
                 where.append(f"batch {tick.batch}" + (f"/{tick.batches}" if tick.batches else ""))
-        where.append(f"step {count(tick.step)}")
+        of = f"/{count(state.total_steps)}" if state.total_steps is not None else ""
+        where.append(f"step {count(tick.step)}{of}")
         parts.append([((" " if compact else " · ").join(where), "ink")])
         if not scene.source.over and not scene.paused:
             slowed = " (slowed)" if scene.speed is not None else ""
@@ -62,7 +63,8 @@ def _first(scene: Scene, width: int) -> Line:
             parts.append([(f"{speed(tick.steps_per_s)}{unit}{slowed}", "dim")])
             left = state.seconds_left()
             if left is not None and not scene.opening:
-                of = "" if state.total_epochs is not None else " of this epoch"
+                known = state.total_epochs is not None or state.total_steps is not None
+                of = "" if known else " of this epoch"
                 parts.append([(f"{duration(left)} left{of if not compact else ''}", "dim")])
     elif scene.source.over and scene.source.exit is not None:
         parts.append([("no training was seen", "dim")])

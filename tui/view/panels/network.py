@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ...run.events import Activation, Model, ModuleInfo
 from ..draw.cells import Line, cut, fit, right, width_of, wrap
 from ..draw.numbers import count, number, percent, size
+from ..draw.units import Layered, diagram, fits
 from ..scene import Scene
 from .panel import Panel
 
@@ -68,7 +69,8 @@ class Network(Panel):
     SHOWS = (
         "The modules of the model in the order in which they were registered: name, kind, sizes, number of weights. "
         "Behind an activation function: the share of its outputs that are above zero for the last photographed batch. "
-        "Modules of the same build in a row are folded into one line with ×."
+        "Modules of the same build in a row are folded into one line with ×. A tiny network is drawn as units and edges: "
+        "a solid line is a positive weight, a dotted one a negative, a double one is large."
     )
     HEALTHY = "ReLU layers are 30 to 70 % on."
     TROUBLE = (
@@ -95,6 +97,9 @@ class Network(Panel):
             return waiting(scene, width)
         if model is not self._model:
             self._model, self._tree = model, tree_of(model)
+        drawn = _units(scene, model, width, height)
+        if drawn:
+            return drawn
         lines = _tree_lines(scene, self._tree, model, width, roomy=height >= 12)
         most = max(0, len(lines) - height)
         start = min(scene.scroll.get("network", 0), most)
@@ -103,6 +108,47 @@ class Network(Panel):
         if most and start < most and shown:
             shown[-1] = [(f"… {len(lines) - start - height + 1} more", "dim")]
         return shown
+
+
+def layered(model: Model, values: list[list[float]]) -> Layered | None:
+    """The model as layers of units, where it is a chain of linear layers that fit together; None for any other."""
+    sizes: list[int] = []
+    between: list[tuple[list[float], ...]] = []
+    for module in model.modules:
+        matrices = [place for place in module.tensors if len(model.tensors[place].shape) == 2]
+        if not matrices:
+            if any(len(model.tensors[place].shape) > 1 for place in module.tensors):
+                return None
+            continue
+        place = matrices[0]
+        outs, ins = model.tensors[place].shape
+        if module.kind != "Linear" or (sizes and sizes[-1] != ins) or place >= len(values):
+            return None
+        flat = values[place]
+        if len(flat) != outs * ins:
+            return None
+        sizes = [*(sizes or [ins]), outs]
+        between.append(tuple(flat[row * ins : (row + 1) * ins] for row in range(outs)))
+    return Layered(tuple(sizes), tuple(between)) if between else None
+
+
+LIT = {"forward": "train.bold", "loss": "train.bold", "backward": "gradient.bold", "update": "you.bold"}
+
+
+def _units(scene: Scene, model: Model, width: int, height: int) -> list[Line]:
+    """Units and edges, what they mean, and the loss; nothing where the network or the place is not made for it."""
+    live = scene.state.live
+    network = layered(model, live.values) if live is not None and live.values else None
+    if network is None or height < 6 or not fits(network, width, height - 3):
+        return []
+    phase = scene.state.phase if scene.paused or scene.opening else ""
+    top: Line = [("–".join(map(str, network.sizes)), "ink.bold"), (" units", "dim")]
+    kinds = [info.kind for info in model.modules if not info.tensors and info.path and "." not in info.path.strip(".")]
+    shown = [kind for kind in dict.fromkeys(kinds) if kind not in ("Flatten", "Sequential", "Identity")]
+    top += [(f", {', '.join(shown)}", "dim")] if shown else []
+    legend: Line = [("━ ", "validation"), ("+ ", "dim"), ("╍ ", "train"), ("− weight", "dim")]
+    lines = diagram(network, width, height - 3, LIT.get(phase, "ink"))
+    return [cut(top, width), *lines, cut(legend, width), _loss_line(model.loss, number(scene.loss), width)]
 
 
 def waiting(scene: Scene, width: int) -> list[Line]:

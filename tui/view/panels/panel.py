@@ -12,6 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from ...run.events import Command
 from ..draw.cells import Line, clean, fit, width_of
 from ..scene import Scene
 
@@ -61,8 +62,16 @@ class Panel(Widget, can_focus=True):
     def notes(self, scene: Scene) -> list[str]:
         return []
 
+    def label(self, scene: Scene) -> str:
+        """Its name among the tabs."""
+        return self.NAME
+
     def move(self, scene: Scene, lines: int) -> bool:
         """Arrows and page keys: True if something moved."""
+        return False
+
+    def sideways(self, scene: Scene, way: int) -> bool | Command:
+        """Left and right: True if something moved, or a request to be sent."""
         return False
 
     # ── drawing ──
@@ -107,10 +116,10 @@ class Panel(Widget, can_focus=True):
     def _name_border(self, scene: Scene) -> None:
         if not self.NAME:
             return
-        tabs = self.backlit.tab_title(self.id or "")
+        tabs = self.backlit.tab_titles(self.id or "")
         width = self.outer_size.width - BORDER
         for attribute, words in (
-            ("border_title", [*([tabs] if tabs else []), *self.names(scene), self.NAME]),
+            ("border_title", [*tabs, *self.names(scene), self.NAME]),
             ("border_subtitle", self.notes(scene)),
         ):
             fits = next((word for word in map(clean, words) if cell_len(word) <= width), "")

@@ -1,4 +1,4 @@
-"""The lessons: one line each; Enter starts one."""
+"""The lessons: one line each, what is done, the recommended next one under the cursor; Enter starts one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from ..learning import SHORT_PATH, Progress
 from ..scene import Card
 
 
@@ -17,25 +18,38 @@ class Lessons(ModalScreen[str]):
 
     BINDINGS = [("escape,q,backspace", "dismiss(None)", "back")]
 
-    def __init__(self, cards: list[Card], running: str = "") -> None:
+    def __init__(self, cards: list[Card], running: str = "", progress: Progress | None = None) -> None:
         super().__init__()
         self._cards, self._program = cards, running
+        self._progress = progress or Progress()
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog wide-dialog") as box:
+        with Vertical(classes="dialog list-dialog") as box:
             box.border_title = "Lessons"
-            options = [
-                Option(Content(f"{card.lesson:<10} {card.title}\n{'':10} {card.about}"), id=card.lesson)
-                for card in self._cards
-            ]
-            yield OptionList(*options)
-            words = "enter starts · esc back"
+            done = sum(self._progress.done(card.lesson) for card in self._cards)
+            box.border_subtitle = f"{done} of {len(self._cards)} done"
+            yield OptionList(*(Option(line_of(card, self._progress), id=card.lesson) for card in self._cards))
+            words = "✓ done · → the short path: " + ", ".join(self._short()) + "\nenter starts · esc back"
             if self._program:
                 words += f" · {self._program} then goes on by itself; backlit attach shows it again"
             yield Static(words, classes="dim", markup=False)
 
+    def _short(self) -> list[str]:
+        there = [card.lesson for card in self._cards]
+        return [name for name in SHORT_PATH if name in there]
+
     def on_mount(self) -> None:
-        self.query_one(OptionList).focus()
+        options = self.query_one(OptionList)
+        names = [card.lesson for card in self._cards]
+        following = self._progress.next(self._cards)
+        options.highlighted = names.index(following) if following in names else 0
+        options.focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option.id)
+
+
+def line_of(card: Card, progress: Progress) -> Content:
+    """One line: done or not, number, id, what it is about."""
+    sign = "✓" if progress.done(card.lesson) else ("→" if card.lesson in SHORT_PATH else " ")
+    return Content(f"{sign} {card.number:>2} {card.lesson:<12}{card.about or card.title}")

@@ -1,0 +1,272 @@
+"""The batch in hand: what went into the model, what came out, what the loss compared it with; and a copy of the model
+on which that can be asked again, without touching the program's own."""
+
+from __future__ import annotations
+
+import copy
+import math
+from contextlib import contextmanager
+from typing import Any, Iterator, Optional
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .meter import kind_of_loss
+
+MOST_BYTES = 32 << 20
+"""A batch larger than this is not kept."""
+MOST_WEIGHTS = 2_000_000
+"""A model larger than this is not copied."""
+ASKED_AGAIN = ("cross-entropy", "binary cross-entropy", "mean squared error")
+"""The kinds of loss that can be computed again from the model's output."""
+
+
+class Specimen:
+    """One batch of one step. Filled as the step goes by; what is not known is None. Tensors are detached, and not
+    copied: whoever keeps one beyond the step it belongs to copies it."""
+
+    def __init__(self) -> None:
+        self.inputs: Optional[tuple[Any, ...]] = None
+        """Positional arguments of the model's outermost call; () for a model that takes none."""
+        self.output: Optional[torch.Tensor] = None
+        """What the outermost call gave, where that is one tensor."""
+        self.loss: Optional[torch.Tensor] = None
+        """Of the batch, one element."""
+        self.kind = ""
+        """As in `meter.kind_of_loss`; "" when autograd does not tell."""
+        self.how = ""
+        """What was done to it: "", "scaled" or "mixed"."""
+        self.weight: Optional[torch.Tensor] = None
+        """Of the classes, where the loss was given any."""
+        self.scores: Optional[torch.Tensor] = None
+        """What the loss was given, (samples, classes) logits or values; for cross-entropy the model's output where it
+        has the right shape, else log-probabilities."""
+        self.chances: Optional[torch.Tensor] = None
+        """Probabilities (samples, classes) where the kind has them."""
+        self.target: Optional[torch.Tensor] = None
+        """Classes (samples,) as integers, or values."""
+        self.criterion: Optional[nn.Module] = None
+        """The program's own loss module, where it was called on the very output and its result is the loss."""
+        self.further: tuple[Any, ...] = ()
+        """What the criterion was given besides the output: the target first."""
+        self._given = torch.Size()
+        """The shape in which the criterion was given the output."""
+        self._verdict: Optional[torch.Tensor] = None
+
+    def forward_done(self, inputs: Any, output: Any) -> None:
+        """The model's outermost call has returned."""
+        self.inputs = tuple(inputs) if isinstance(inputs, tuple) else (inputs,)
+        self.output = output.detach() if isinstance(output, torch.Tensor) else None
+
+    def beside(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        """A module outside the model has run: was it the loss?"""
+        if isinstance(inputs, tuple) and len(inputs) >= 2 and isinstance(output, torch.Tensor) and output.numel() == 1:
+            if same_numbers(inputs[0], self.output):
+                self.criterion, self.further = module, inputs[1:]
+                self._given, self._verdict = inputs[0].shape, output.detach()
+
+    def judged(self, loss: torch.Tensor) -> None:
+        """The loss is there and its graph not yet freed: reads what autograd saved for it."""
+        self.loss = loss.detach()
+        if self._verdict is None or not same_numbers(self._verdict, self.loss):
+            self.criterion, self.further = None, ()
+        self.kind, self.how, node = kind_of_loss(loss)
+        if node is None:
+            return
+        with torch.no_grad():
+            if self.kind == "cross-entropy":
+                self._read_classes(node)
+            else:
+                self._read_values(node)
+
+    def _read_classes(self, node: Any) -> None:
+        target = _saved(node, "target")
+        given = _saved(node, "self")
+        if target is None or given is None or given.dim() != 2 or target.dim() != 1:
+            return
+        self.target, self.weight = target.detach(), _saved(node, "weight")
+        self.chances = given.detach().float().exp()
+        fits = self.output is not None and self.output.shape == given.shape
+        self.scores = self.output if fits else given.detach()
+
+    def _read_values(self, node: Any) -> None:
+        given, target = _saved(node, "self"), _saved(node, "target")
+        if given is None:
+            return
+        self.scores = given.detach()
+        self.target = target.detach() if target is not None and target.shape == given.shape else None
+        if self.kind == "binary cross-entropy":
+            self.chances = self.scores.sigmoid() if "WithLogits" in type(node).__name__ else self.scores
+
+    # ── asking again ──
+
+    def refusal(self, root: Optional[nn.Module]) -> str:
+        """Why the loss of this batch cannot be computed again on a copy, in words; "" when it can."""
+        if root is None:
+            return "the program has no model that could be copied"
+        if self.inputs is None or self.loss is None:
+            return "no batch has been seen whole yet"
+        size = sum(parameter.numel() for parameter in root.parameters())
+        if size > MOST_WEIGHTS:
+            return f"the model is too large for a copy ({size:,} weights)"
+        if self.inputs and _bytes_of(self.inputs) > MOST_BYTES:
+            return "the batch is too large to be kept"
+        if self.inputs == () and self.output is not None and self.output.numel() == 1:
+            return ""
+        if self.criterion is not None:
+            return ""
+        if self.how == "mixed" or self.target is None or self.kind not in ASKED_AGAIN:
+            return "how the loss follows from the model's output is not known"
+        return ""
+
+    def keep(self) -> Specimen:
+        """A copy that stays as it is when the program goes on."""
+        kept = Specimen()
+        kept.__dict__.update(self.__dict__)
+        kept.inputs = None if self.inputs is None else tuple(_clone(one) for one in self.inputs)
+        kept.further = tuple(_clone(one) for one in self.further)
+        for name in ("output", "loss", "scores", "chances", "target", "weight"):
+            setattr(kept, name, _clone(getattr(self, name)))
+        return kept
+
+
+class Replica:
+    """A copy of the model, and the loss of one batch on it. Nothing of the program is touched: not its weights, not its
+    buffers, not its random numbers. Raises ValueError with a reason when the loss does not come out the same."""
+
+    def __init__(self, root: nn.Module, specimen: Specimen, factor: Optional[float] = None) -> None:
+        """factor: as an earlier replica found it; the weights may then have moved since the specimen's loss."""
+        why = specimen.refusal(root)
+        if why:
+            raise ValueError(why)
+        self._specimen = specimen
+        with untouched(), torch.no_grad():
+            self.model = copied(root)
+            self._criterion = copied(specimen.criterion) if specimen.criterion is not None else None
+        self.model.eval()
+        """Dropout is off and batch normalisation uses its running statistics."""
+        self.parameters = list(self.model.parameters())
+        self.start = [parameter.detach().clone() for parameter in self.parameters]
+        self.factor = 1.0 if factor is None else factor
+        """What the program's loss is, times the mean of its kind: programs sum, halve or divide."""
+        self.steady = not any(isinstance(one, _UNSTEADY) for one in self.model.modules())
+        """Neither dropout nor batch statistics: the copy's loss is that of the program."""
+        if factor is not None:
+            return
+        assert specimen.loss is not None
+        mine, true = self.loss(), float(specimen.loss)
+        if specimen.target is not None and specimen.how == "scaled" and self.steady and mine and math.isfinite(true):
+            self.factor = true / mine
+        elif self.steady and math.isfinite(true) and not math.isclose(mine, true, rel_tol=1e-3, abs_tol=1e-6):
+            ratio = true / mine if mine else 0.0
+            count = specimen.target.shape[0] if specimen.target is not None and specimen.target.dim() else 0
+            if not any(math.isclose(ratio, n, rel_tol=1e-3) for n in (count, _size(specimen.target)) if n):
+                raise ValueError("the loss of a copy is not that of the program")
+            self.factor = ratio  # summed, not averaged
+
+    def loss(self) -> float:
+        """The loss of the batch with the weights that the copy has now."""
+        one = self._specimen
+        with untouched(), torch.no_grad():
+            output = self.model(*(one.inputs or ()))
+            if self._criterion is not None:
+                return float(self._criterion(output.reshape(one._given), *one.further))
+            if one.target is None:
+                return float(output)
+            return self.factor * float(loss_of(one, output))
+
+    def back(self) -> None:
+        """The copy's weights as they were."""
+        with torch.no_grad():
+            for parameter, start in zip(self.parameters, self.start):
+                parameter.copy_(start)
+
+
+def same_numbers(one: Any, other: Any) -> bool:
+    """Are two tensors the same memory from end to end, in whatever shape?"""
+    return (
+        isinstance(one, torch.Tensor)
+        and isinstance(other, torch.Tensor)
+        and one.numel() == other.numel() > 0
+        and one.layout == other.layout == torch.strided
+        and one.is_contiguous()
+        and other.is_contiguous()
+        and one.data_ptr() == other.data_ptr()
+    )
+
+
+def _size(tensor: Optional[torch.Tensor]) -> int:
+    return tensor.numel() if tensor is not None else 0
+
+
+_UNSTEADY = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)
+
+
+def loss_of(specimen: Specimen, output: torch.Tensor) -> torch.Tensor:
+    """The mean loss of the specimen's kind for another output of the model."""
+    target = specimen.target
+    assert target is not None
+    if specimen.kind == "cross-entropy":  # of a log-softmax the softmax is the same again
+        return F.cross_entropy(output, target, weight=specimen.weight)
+    if specimen.kind == "binary cross-entropy":
+        assert specimen.chances is not None
+        output = output.reshape(target.shape)
+        is_chance = specimen.output is not None and torch.equal(specimen.output.reshape(target.shape), specimen.chances)
+        function = F.binary_cross_entropy if is_chance else F.binary_cross_entropy_with_logits
+        return function(output, target)
+    return F.mse_loss(output.reshape(target.shape), target)
+
+
+def copied(root: nn.Module) -> nn.Module:
+    """A deep copy without the hooks that the program put on it: those may count, print or keep things."""
+    twin = copy.deepcopy(root)
+    for module in twin.modules():
+        for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
+            hooks = module.__dict__.get(name)
+            if hooks:
+                hooks.clear()
+    return twin
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """Whatever is computed inside: the random numbers of the CPU and of CUDA are afterwards what they were before."""
+    state = torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+def _saved(node: Any, name: str) -> Optional[torch.Tensor]:
+    """A tensor that autograd saved for a node of the graph. Programs with their own hooks on saved tensors (offloading)
+    are left alone."""
+    try:
+        value = getattr(node, f"_saved_{name}", None)
+    except RuntimeError:  # freed already
+        return None
+    return value if isinstance(value, torch.Tensor) else None
+
+
+def _bytes_of(value: Any) -> int:
+    if isinstance(value, torch.Tensor):
+        return value.numel() * value.element_size()
+    if isinstance(value, (list, tuple)):
+        return sum(_bytes_of(one) for one in value)
+    if isinstance(value, dict):
+        return sum(_bytes_of(one) for one in value.values())
+    return 0
+
+
+def _clone(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, (list, tuple)):
+        return type(value)(_clone(one) for one in value)
+    if isinstance(value, dict):
+        return {name: _clone(one) for name, one in value.items()}
+    return value
