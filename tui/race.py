@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -382,7 +383,8 @@ def _tell(race: Race, words: Words, metric: str) -> int:
     from .view.standings import farewell
 
     try:
-        for line in farewell(race, words, metric):
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        for line in farewell(race, words, metric, width):
             print(line)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output is gone

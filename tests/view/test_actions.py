@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +10,24 @@ import pytest
 from textual.keys import _character_to_key
 
 from tui.history.source import Source
-from tui.run.events import COMMANDS, Pause, Phase, Resume, SetRate, Speed, Step
+from tui.run.events import (
+    COMMANDS,
+    Best,
+    Gate,
+    Live,
+    Pause,
+    Phase,
+    Resume,
+    Rewind,
+    SetRate,
+    Speed,
+    Step,
+    Survey,
+    TryWeight,
+)
 from tui.view.actions import ACTIONS, BY_NAME, MOVES, footer
 from tui.view.app import BacklitApp
+from tui.view.arrange import panels
 from tui.view.controls import Controls
 from tui.view.draw.cells import width_of
 from tui.view.panels.footer import Footer
@@ -35,7 +51,7 @@ def scene_in(tape: Tape, **how: object) -> Scene:
 def test_no_two_actions_share_a_key() -> None:
     keys = [key for action in ACTIONS for key in action.keys]
     assert len(keys) == len(set(keys))
-    assert not {"up", "down", "pageup", "pagedown", *"123456789"} & set(keys)
+    assert not {"up", "down", "left", "right", "pageup", "pagedown", *"123456789"} & set(keys)
     assert len(BY_NAME) == len(ACTIONS)
 
 
@@ -177,7 +193,31 @@ async def test_every_command_can_be_given(show: Opener, tape: Tape) -> None:
             await viewer.press(*keys)
             await viewer.asked(before + 1)
         given = {type(command) for command in tape.commands()}
-        assert given == set(COMMANDS.values())
+        assert given == set(COMMANDS.values()) - {Rewind, Survey, TryWeight}  # those have tests of their own
+
+
+async def test_the_weights_of_the_best_loss_are_asked_for(show: Opener, tape: Tape) -> None:
+    async with show(tape) as viewer:
+        await viewer.press("e")
+        await viewer.says("no validation loss")
+        tape.see(dataclasses.replace(viewer.scene.state.live or Live(), best=Best(step=380, loss=0.61)))
+        await viewer.until(lambda: viewer.scene.state.live is not None and viewer.scene.state.live.best is not None)
+        await viewer.press("e", "x")
+        assert tape.commands() == []
+        await viewer.press("e")
+        assert "step 380" in viewer.words() and "0.61" in viewer.words()
+        await viewer.press("y")
+        assert type(await viewer.asked()) is Rewind
+
+
+async def test_the_valley_pauses_first(show: Opener, tape: Tape) -> None:
+    async with show(tape) as viewer:
+        await viewer.press("v")
+        assert "valley" in viewer.scene.content and viewer.scene.tab == "valley"
+        await viewer.press("y")
+        assert type(await viewer.asked()) is Pause
+        tape.add(Gate(0.0, 500, True, "backward"))
+        assert type(await viewer.asked(2)) is Survey
 
 
 @pytest.mark.parametrize("action", [one for one in ACTIONS if not one.steers], ids=lambda one: one.name)
@@ -192,10 +232,12 @@ async def test_an_action_that_does_not_steer_asks_nothing_of_the_run(show: Opene
 
 
 @pytest.mark.parametrize(
-    "number, name", list(enumerate(("network", "weights", "gradients", "loss", "explain", "log"), 1))
+    "number, name",
+    list(enumerate(("network", "weights", "gradients", "loss", "explain", "doctor", "predict", "log"), 1)),
 )
 async def test_help_begins_with_the_panel_in_focus(show: Opener, tape: Tape, number: int, name: str) -> None:
     async with show(tape, size=(120, 50)) as viewer:
+        assert panels(viewer.scene.content)[number - 1] == name
         await viewer.press(str(number), "question_mark")
         await viewer.until(lambda: viewer.dialog() == "Help")
         panel = viewer.panel(name)

@@ -192,15 +192,6 @@ def test_more_in_the_zoom(tape: Tape) -> None:
     assert "Press + twice." in text and "step 480" in text and "0.1 → 0.2" in text
 
 
-def test_the_guess_is_answered(tmp_path: Path) -> None:
-    card = Card("x", "X", "?", choices={"a": "few", "b": "many"}, answer="b", metric="val_accuracy", expect=(0.5, 0.9))
-    right = text_of(scene_of(scripted.finished(tmp_path), card=card, guess="b"))
-    wrong = text_of(scene_of(scripted.finished(tmp_path), card=card, guess="a"))
-    none = text_of(scene_of(scripted.finished(tmp_path), card=card))
-    assert "that held" in right and "it was “many”" in wrong and "74.8 %" in right
-    assert "50.0 % to 90.0 %" in right and "You said" not in none
-
-
 def test_you_were_away(tape: Tape) -> None:
     scene = scene_of(tape)
     assert _away(tape.run, scene) == ""

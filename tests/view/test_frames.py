@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from tui.view.arrange import PANELS, Place, arrange
+from tui.view.arrange import ALONE, PANELS, SOMETIMES, Place, arrange, panels
 from tui.view.draw.cells import width_of
 
 from .conftest import Opener, Viewer
@@ -95,12 +95,12 @@ async def test_every_panel_zoomed_in_every_state(show: Opener, tapes: dict[str, 
     async with show(tapes["starting"], size=(90, 28)) as viewer:
         for name, tape in tapes.items():
             await viewer.turn_to(tape)
-            for panel in PANELS:
+            for panel in (*PANELS, *ALONE):
                 viewer.scene.zoomed = panel
                 viewer.app.rearrange()
                 await viewer.settle()
                 check(viewer, f"{name}, {panel} zoomed", False)
-                assert [one for one in PANELS if viewer.panel(one).display] == [panel]
+                assert [one for one in (*PANELS, *ALONE) if viewer.panel(one).display] == [panel]
 
 
 @pytest.mark.parametrize("size", [(20, 5), (40, 10), (1, 1)], ids="{0[0]}x{0[1]}".format)
@@ -128,7 +128,7 @@ async def test_resize_storm(show: Opener, tapes: dict[str, Tape]) -> None:
         await viewer.pilot.resize_terminal(120, 36)
         check(viewer, "afterwards", True)
         assert "step 500" in viewer.screen() and "loss 0.456" in viewer.screen()
-        assert all(viewer.panel(name).NAME in viewer.screen() for name in PANELS)
+        assert all(viewer.panel(name).NAME in viewer.screen() for name in panels(viewer.scene.content))
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ async def test_resize_storm(show: Opener, tapes: dict[str, Tape]) -> None:
 def test_the_panels_tile_the_screen(size: tuple[int, int], zoomed: str, layers: int) -> None:
     """Every cell of the terminal belongs to exactly one panel."""
     width, height = size
-    for tab in ("explain", "log", "network"):
+    for tab, content in (("explain", ()), ("log", ()), ("network", ()), ("doctor", SOMETIMES), ("card", ("card",))):
         owner: dict[tuple[int, int], str] = {}
-        for name, place in arrange(width, height, tab, zoomed, layers).items():
+        for name, place in arrange(width, height, tab, zoomed, layers, content).items():
             for y in range(place.y, place.y + place.height):
                 for x in range(place.x, place.x + place.width):
                     assert (x, y) not in owner, f"{name} lies over {owner[x, y]}"
@@ -158,4 +158,4 @@ def test_the_dashboard_has_the_sizes_that_were_designed() -> None:
     small = arrange(80, 24, "explain", layers=3)
     assert (small["gradients"].height, small["weights"].width, small["loss"].height) == (7, 36, 8)
     assert small["explain"] == Place(0, 17, 80, 5)
-    assert set(PANELS) <= set(arrange(200, 50, "explain"))
+    assert set(panels(())) <= set(arrange(200, 50, "explain"))

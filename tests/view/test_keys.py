@@ -16,7 +16,7 @@ from textual.widgets import OptionList
 from tui.run.directory import process_start, replace
 from tui.run.events import Gate, Pause, Phase, Resume, SetRate, Speed, Step, Stop
 from tui.view.actions import ACTIONS
-from tui.view.arrange import PANELS
+from tui.view.arrange import PANELS, panels
 from tui.view.controls import RUNGS
 from tui.view.panels.loss import Loss
 from tui.view.scene import Card
@@ -457,29 +457,33 @@ async def test_tab_goes_round_all_panels_and_back(show: Opener, tape: Tape, size
     async with show(tape, size=size) as viewer:
         for key, way in (("tab", 1), ("shift+tab", -1)):
             seen = []
-            for _ in PANELS:
+            there = panels(viewer.scene.content)
+            for _ in there:
                 await viewer.press(key)
                 seen.append(viewer.scene.focus)
                 assert viewer.app.focused is viewer.panel(viewer.scene.focus)
                 assert viewer.panel(viewer.scene.focus).display
-            at = PANELS.index(seen[0])
-            assert seen == [PANELS[(at + way * turn) % len(PANELS)] for turn in range(len(PANELS))]
+            at = there.index(seen[0])
+            assert seen == [there[(at + way * turn) % len(there)] for turn in range(len(there))]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 50)])
 async def test_digits_focus(show: Opener, tape: Tape, size: tuple[int, int]) -> None:
     async with show(tape, size=size) as viewer:
-        for number in (6, 1, 5, 2, 4, 3):
+        there = panels(viewer.scene.content)
+        for number in (len(there), 1, 5, 2, 6, 4, 3):
             await viewer.press(str(number))
-            assert viewer.scene.focus == PANELS[number - 1] and viewer.panel(PANELS[number - 1]).display
-        await viewer.press("7", "9")
+            assert viewer.scene.focus == there[number - 1] and viewer.panel(there[number - 1]).display
+        assert len(there) < 9
+        await viewer.press("9")
         assert viewer.scene.focus == "gradients"
 
 
 @pytest.mark.parametrize("out", ["escape", "backspace"])
 async def test_zoom_and_out(show: Opener, tape: Tape, out: str) -> None:
     async with show(tape) as viewer:
-        for number, name in enumerate(PANELS, 1):
+        there = panels(viewer.scene.content)
+        for number, name in enumerate(there, 1):
             await viewer.press(str(number))
             before = viewer.rows()
             await viewer.press("enter")
@@ -487,7 +491,7 @@ async def test_zoom_and_out(show: Opener, tape: Tape, out: str) -> None:
             assert (region.width, region.height) == (120, 32)
             assert [one for one in PANELS if viewer.panel(one).display] == [name]
             await viewer.press("tab")  # the next panel takes its place
-            assert viewer.scene.zoomed == PANELS[number % len(PANELS)]
+            assert viewer.scene.zoomed == there[number % len(there)]
             await viewer.press("shift+tab", out)
             assert not viewer.scene.zoomed
             assert [row[:20] for row in viewer.rows()[2:-2]] == [row[:20] for row in before[2:-2]]

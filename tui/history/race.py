@@ -262,9 +262,9 @@ def averaged(buckets: Sequence[Bucket]) -> list[float]:
         if bucket.odd or not math.isfinite(bucket.total):
             out.append(math.nan)
             continue
-        kept = math.exp(-max(1, bucket.count) / span)
-        total = kept * total + (1 - kept) * bucket.mean
-        weight = kept * weight + (1 - kept)
+        new = -math.expm1(-max(1, bucket.count) / span)  # exact also where a step is a tiny part of the span
+        total = (1 - new) * total + new * bucket.mean
+        weight = (1 - new) * weight + new
         out.append(total / weight)
     return out
 

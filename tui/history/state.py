@@ -10,6 +10,7 @@ from typing import Optional, Union
 
 from ..run.events import (
     Applied,
+    Checkup,
     End,
     Epoch,
     Event,
@@ -23,6 +24,7 @@ from ..run.events import (
     Tick,
 )
 from ..run.events import Warning as WarningEvent
+from .checkups import Checkups
 from .series import Series
 
 
@@ -54,6 +56,10 @@ class Health:
     step: int = 0
     ratio: Optional[float] = None
     """‖weight change‖ / ‖weight‖ of the last measured update."""
+    ratios: deque[float] = field(default_factory=lambda: deque(maxlen=64))
+    """The same of the last ones."""
+    odd_since: Optional[int] = None
+    """The step at which its gradient was first not finite."""
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=256))
     low: float = math.inf
     high: float = 0.0
@@ -62,6 +68,8 @@ class Health:
     def add(self, value: float, step: int) -> None:
         self.now, self.step = value, step
         self.recent.append(value)
+        if self.odd_since is None and not math.isfinite(value):
+            self.odd_since = step
         if 0 < value < self.low:
             self.low = value
         if self.high < value < math.inf:
@@ -125,6 +133,8 @@ class RunState:
         self.recent: deque[Tick] = deque()
         """Ticks of the last `RECENT_S` seconds of training."""
         self.first_loss: Optional[float] = None
+        self.checkups = Checkups()
+        """What the doctor needs beyond the curves."""
 
     # ── folding ──
 
@@ -140,6 +150,8 @@ class RunState:
             self._applied(event)
         elif isinstance(event, Model):
             self._model(event)
+        elif isinstance(event, Checkup):
+            self.checkups.add(event)
         elif isinstance(event, WarningEvent):
             self.warnings = [*self.warnings[-99:], event.text]
         elif isinstance(event, Start):
@@ -171,6 +183,7 @@ class RunState:
             if self.first_loss is None:
                 self.first_loss = tick.loss
             self.train.add(tick.step, tick.loss, max(1, tick.steps), tick.low, tick.high, tick.mean)
+        self.checkups.tick(tick)
         if tick.norm is not None:
             self.norm.add(tick.step, tick.norm, max(1, tick.steps))
         self.recent.append(tick)
@@ -183,6 +196,7 @@ class RunState:
         measured = (tick.norms_step, tick.ratios_step)
         if measured == self._measured:
             return  # a tick repeats what was measured last
+        moved = tick.ratios_step != self._measured[1]
         self._measured = measured
         for layer, health in zip(self.layers, self.health):
             norm = combined(tick.norms, layer.tensors)
@@ -191,6 +205,8 @@ class RunState:
             ratios = tick.ratios
             if ratios is not None and layer.main < len(ratios) and ratios[layer.main] is not None:
                 health.ratio = ratios[layer.main]
+                if moved:
+                    health.ratios.append(ratios[layer.main] or 0.0)
 
     def _metric(self, metric: Metric) -> None:
         if metric.name == "total_epochs":
@@ -226,6 +242,8 @@ class RunState:
             self.marks.append(Mark(answer.step, "stop"))
 
     def _model(self, model: Model) -> None:
+        if self.model is not None and self.model.tensors != model.tensors:
+            self.checkups = Checkups()
         self.model = model
         self.layers = layers_of(model)
         self.health = [Health() for _ in self.layers]

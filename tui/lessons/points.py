@@ -26,17 +26,17 @@ def blobs(count: int, centres: list[tuple[float, float]], seed: int) -> Points:
 
 
 def xor(count: int, seed: int) -> Points:
-    """Draw one round cloud, cut in quarters by the axes; opposite quarters are of one class."""
-    x = 2 * _normal(count, seed)
-    return x, (x[:, 0] * x[:, 1] > 0).long()
+    """Draw a round cloud, cut along the axes and pulled apart a little; opposite quarters are of one class."""
+    noise = _normal(count, seed)
+    return 2 * noise + 0.8 * noise.sign(), (noise[:, 0] * noise[:, 1] > 0).long()
 
 
 def circle(count: int, seed: int) -> Points:
-    """Draw a round cloud (class 0) and a ring around it of radius 4 (class 1)."""
+    """Draw a round cloud (class 0) in the middle of a ring of radius 4 (class 1)."""
     y = torch.arange(count) % 2
     noise = _normal(count, seed)
-    ring = 4 * noise / noise.norm(dim=1, keepdim=True)
-    return torch.where(y[:, None] == 0, noise, ring + noise.flip(0) / 2), y
+    ring = 3.5 * noise / noise.norm(dim=1, keepdim=True) + 0.5 * noise
+    return torch.where(y[:, None] == 0, 0.8 * noise, ring), y
 
 
 def spiral(count: int, seed: int) -> Points:

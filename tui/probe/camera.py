@@ -106,7 +106,7 @@ def photograph(
         return
     with torch.no_grad():
         values, start = _values(parameter, starts, wish.mode)
-        cells, made = _cells(values, start, info.picture, blank, wish)
+        cells, made = cells_of(values, start, info.picture, blank, wish)
         statistics, counted = _statistics(parameter, starts, wish.mode)
         vector = torch.cat([cells, statistics])
 
@@ -149,7 +149,7 @@ def grid_of(units: int, height: int, width: int, rows: int, columns: int) -> tup
         edge += 1
 
 
-def _cells(
+def cells_of(
     values: torch.Tensor, start: Optional[torch.Tensor], picture: list[int], blank: Picture, wish: Presence
 ) -> tuple[torch.Tensor, dict[str, Any]]:
     """(levels with their scale in front, the fields of the picture that are known already)."""

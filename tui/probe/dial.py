@@ -65,9 +65,10 @@ class Dial:
         if not optimizer.param_groups:
             return None, None
         scheduled = _number(optimizer.param_groups[0].get("lr"))
-        return scheduled, self._wanted(scheduled)
+        return scheduled, self.wanted(scheduled)
 
-    def _wanted(self, scheduled: Optional[float]) -> Optional[float]:
+    def wanted(self, scheduled: Optional[float]) -> Optional[float]:
+        """The rate that the dial makes of a scheduled one."""
         if scheduled is None:
             return None
         if self.value is not None:
@@ -94,7 +95,7 @@ class Dial:
         if "lr" not in group:
             return
         before = group["lr"]
-        wanted = self._wanted(_number(before))
+        wanted = self.wanted(_number(before))
         if wanted is None:
             return
         if isinstance(before, torch.Tensor):

@@ -7,7 +7,7 @@ a tensor of the program, or waits for a GPU unless training is held anyway.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from torch import nn
 
@@ -28,6 +28,10 @@ class Eye:
 
     step: int = 0
     """Updates made so far, at the moment that it is shown."""
+
+    def __init__(self) -> None:
+        self.dialled: Callable[[Optional[float]], Optional[float]] = lambda scheduled: scheduled
+        """The rate that the next update is going to use, when the program has scheduled this one."""
 
     def wanted(self, wish: Presence, single: bool) -> bool:
         """Is it to look at the next step? `single`: a person looks at every single step or phase."""

@@ -57,3 +57,14 @@ def _handlers() -> set[CodeType]:
             if code is not None:
                 found.add(code)
     return found
+
+
+def program_lines(frame: Any) -> tuple[tuple[str, int], ...]:
+    """(file, line) of every frame of the program, the innermost first: two calls from one loop have the same."""
+    found = []
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith((_PROBE, _TORCH, "<")):
+            found.append((name, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(found)

@@ -10,6 +10,7 @@ import torch
 from ..run.events import Command, Presence
 from .checker import Checker
 from .eyes import Eye
+from .outputs import Outputs
 from .predictor import Predictor
 from .specimen import Specimen
 from .surveyor import Surveyor
@@ -25,14 +26,22 @@ SHOW_S = 0.1
 class Gaze:
     """All eyes. Every call to one of them is guarded under its own name: a fault switches off that eye alone."""
 
-    def __init__(self, guard: Guard, say: Callable[[Any], None], step: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        say: Callable[[Any], None],
+        step: Callable[[], int] = lambda: 0,
+        dialled: Callable[[Optional[float]], Optional[float]] = lambda scheduled: scheduled,
+    ) -> None:
+        """step: updates made so far. dialled: the rate that is used for a scheduled one."""
         self._guard = guard
         self._step = step
-        """Updates made so far."""
         self._say = say
-        self.eyes: list[Eye] = [Checker(), Walker(), Predictor(), Surveyor()]
+        self.eyes: list[Eye] = [Checker(), Outputs(), Walker(), Predictor(), Surveyor()]
         self.open: list[Eye] = []
         """Those that look at this step."""
+        for eye in self.eyes:
+            eye.dialled = dialled
         self.specimen = Specimen()
         """The batch of the step that is looked at; it stays until another one is."""
         self._shown_s = 0.0

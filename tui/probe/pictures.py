@@ -108,7 +108,9 @@ class Pictures:
         self.line, self.code = where()
         self._shown = wish
         self.values = few_values(tree)
-        if self._starts is not None:
+        if wish.mode == "output":
+            self.picture = Picture(mode="output", absent="what the layer puts out is seen with the next forward pass")
+        elif self._starts is not None:
             photograph(tree, self._starts, wish, self._summary.readouts, self._take_picture)
 
     def _take_picture(self, picture: Picture) -> None:

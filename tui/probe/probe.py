@@ -100,7 +100,7 @@ class Probe:
         self._norm_pace = Pace(share=0.002, every_s=0.1)
         self._ratio_pace = Pace(share=0.002, every_s=0.2)
         self._pictures = Pictures(self._summary)
-        self._gaze = Gaze(self.guard, self._record, lambda: self._summary.step)
+        self._gaze = Gaze(self.guard, self._record, lambda: self._summary.step, self._dial.wanted)
         self._keeper = Keeper()
         self._orders.refuses_rewind = self._keeper.refusal
         self._orders.others = self._obey_eye
@@ -509,6 +509,7 @@ class Probe:
 
     def _live(self, phase: str) -> Live:
         pictures = self._pictures
+        seen = {"picture": pictures.picture, **self._gaze.shows()}
         return Live(
             t=self._now(),
             step=self._summary.step,
@@ -521,12 +522,11 @@ class Probe:
             opening=self._gate.opening is not None,
             loss=self._summary.losses.in_hand() if phase else None,
             tick=self._tick,
-            picture=pictures.picture,
             activations=pictures.activations,
             activations_step=pictures.activations_step,
             values=pictures.values,
             best=self._keeper.best,
-            **self._gaze.shows(),
+            **seen,
         )
 
     def _record(self, event: Any) -> None:
@@ -561,7 +561,8 @@ class Probe:
         finally:
             gate.held = False
             desk.say(events.Gate(self._now(), self._summary.step, False, phase), urgent=True)
-        self.guard("the outputs", self._expose)
+        if phase != "backward":  # the update of this batch comes first: after it the next step is looked forward to
+            self.guard("the outputs", self._expose)
 
     def _attend(self) -> None:
         """When something was asked, and all the while as the gate waits."""

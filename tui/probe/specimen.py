@@ -46,6 +46,10 @@ class Specimen:
         """Probabilities (samples, classes) where the kind has them."""
         self.target: Optional[torch.Tensor] = None
         """Classes (samples,) as integers, or values."""
+        self.classes = 0
+        """How many scores a cross-entropy was given for each sample."""
+        self.softmaxed = False
+        """Those scores came out of a softmax: the cross-entropy applied another one."""
         self.criterion: Optional[nn.Module] = None
         """The program's own loss module, where it was called on the very output and its result is the loss."""
         self.further: tuple[Any, ...] = ()
@@ -57,14 +61,16 @@ class Specimen:
     def forward_done(self, inputs: Any, output: Any) -> None:
         """The model's outermost call has returned."""
         self.inputs = tuple(inputs) if isinstance(inputs, tuple) else (inputs,)
-        self.output = output.detach() if isinstance(output, torch.Tensor) else None
+        if isinstance(output, torch.Tensor) and _bytes_of(output) <= MOST_BYTES:
+            self.output = output.detach()
 
     def beside(self, module: nn.Module, inputs: Any, output: Any) -> None:
         """A module outside the model has run: was it the loss?"""
-        if isinstance(inputs, tuple) and len(inputs) >= 2 and isinstance(output, torch.Tensor) and output.numel() == 1:
-            if same_numbers(inputs[0], self.output):
-                self.criterion, self.further = module, inputs[1:]
-                self._given, self._verdict = inputs[0].shape, output.detach()
+        if not isinstance(inputs, tuple) or len(inputs) < 2 or not isinstance(output, torch.Tensor):
+            return
+        if output.numel() == 1 and same_numbers(inputs[0], self.output):
+            self.criterion, self.further = module, inputs[1:]
+            self._given, self._verdict = inputs[0].shape, output.detach()
 
     def judged(self, loss: torch.Tensor) -> None:
         """The loss is there and its graph not yet freed: reads what autograd saved for it."""
@@ -86,6 +92,9 @@ class Specimen:
         if target is None or given is None or given.dim() != 2 or target.dim() != 1:
             return
         self.target, self.weight = target.detach(), _saved(node, "weight")
+        self.classes, self.softmaxed = int(given.shape[1]), _two_softmaxes(node)
+        if _bytes_of(given) > MOST_BYTES:  # neither copied nor held on to: it may be most of what a GPU has left
+            return
         self.chances = given.detach().float().exp()
         fits = self.output is not None and self.output.shape == given.shape
         self.scores = self.output if fits else given.detach()
@@ -250,6 +259,25 @@ def _saved(node: Any, name: str) -> Optional[torch.Tensor]:
     except RuntimeError:  # freed already
         return None
     return value if isinstance(value, torch.Tensor) else None
+
+
+_PASSES_ON = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Permute", "Clone", "ToCopy")
+
+
+def _two_softmaxes(node: Any) -> bool:
+    """Was the log-softmax before this loss given the result of a softmax? Looks at no more than eight nodes."""
+    found = []
+    for _ in range(8):
+        following = node.next_functions
+        if not following or following[0][0] is None:
+            break
+        node = following[0][0]
+        name = type(node).__name__.partition("Backward")[0]
+        if name not in _PASSES_ON:
+            found.append(name)
+            if len(found) == 2:
+                break
+    return found == ["LogSoftmax", "Softmax"]
 
 
 def _bytes_of(value: Any) -> int:

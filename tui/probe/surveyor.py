@@ -1,10 +1,220 @@
-"""(to be written)"""
+"""The eye on the valley: the loss over the weights. Of a model with one or two weights by itself, with their path; of
+any other on request, while training is held, on a plane of two random directions."""
 
 from __future__ import annotations
 
+import math
+from typing import Any, Optional
+
+import torch
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from ..run.events import Command, Presence, Survey
+from ..run.sights import Surface
 from .eyes import Eye
+from .frames import is_foreign
+from .landing import landing
+from .plane import Plane
+from .slice import LEAST, MOST, Slice
+from .specimen import Replica, Specimen
+from .tree import Tree
+
+SLICE_S = 0.03
+"""A slice of work while training is held."""
+GLANCE_S = 0.004
+"""And at a step that is looked at while training runs: only the plane of a model of two weights, until it is there."""
 
 
 class Surveyor(Eye):
     WHAT = "the valley"
     PANELS = ("valley",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plane: Optional[Plane] = None
+        self._follows: Any = None
+        """The hook that follows two weights from update to update, while somebody looks."""
+        self._slice: Optional[Slice] = None
+        self._surface: Optional[Surface] = None
+        self._factor: Optional[float] = None
+        """What a first replica found between the model's own loss and that of a copy; see `Replica.factor`."""
+        self._unlike = ""
+        """Why a copy's loss is not the model's."""
+        self._root: Optional[nn.Module] = None
+        self._optimizer: Optional[Any] = None
+        self._awaits_update = False
+        """The gradients in hand are for an update that is still to come."""
+
+    # ── moments ──
+
+    def wanted(self, wish: Presence, single: bool) -> bool:
+        wanted = super().wanted(wish, single)
+        if not wanted:
+            self._follow(None)
+        return wanted
+
+    def opened(self, tree: Tree, wish: Presence) -> None:
+        self._meet(tree)
+        self._awaits_update = False
+        if self._plane is not None:
+            self._plane.visit(tree.parameters(range(len(tree))), self.step)
+            self._follow(tree)
+
+    def judged(self, tree: Tree, specimen: Specimen) -> None:
+        root = tree.root
+        if self._plane is not None and root is not None:
+            self._plane.judge(root, specimen)
+        elif self._factor is None and not self._unlike:
+            self._compare(root, specimen)
+
+    def before_update(self, tree: Tree, optimizer: Any, specimen: Specimen) -> None:
+        self._optimizer, self._awaits_update = optimizer, True
+        if self._plane is not None:
+            self._plane.visit(tree.parameters(range(len(tree))), self.step)
+            self._plane.work(GLANCE_S)
+            self._plane.show(_number(specimen.loss), self._next(tree))
+
+    def after_update(self, tree: Tree, optimizer: Any) -> None:
+        self._awaits_update = False
+        if self._plane is not None:
+            self._plane.visit(tree.parameters(range(len(tree))), self.step)
+            self._plane.show(None, [])
+
+    def held(self, tree: Tree, optimizer: Optional[Any], phase: str, wish: Presence, specimen: Specimen) -> None:
+        self._awaits_update = phase == "backward"
+        self._optimizer = optimizer
+        if not any(name in self.PANELS for name in wish.open):
+            return
+        self._meet(tree)
+        root = tree.root
+        if self._plane is None or root is None:
+            return
+        self._plane.visit(tree.parameters(range(len(tree))), self.step)
+        if specimen.loss is not None and phase in ("loss", "backward"):
+            self._plane.judge(root, specimen)
+        loss = _number(specimen.loss) if phase in ("loss", "backward") else None
+        self._plane.work(SLICE_S)
+        self._plane.show(loss, self._next(tree))
+
+    def obey(self, command: Command, tree: Tree, specimen: Specimen, held: bool) -> Optional[str]:
+        if not isinstance(command, Survey):
+            return None
+        if command.cancel:
+            if self._slice is None:
+                return "nothing is being computed"
+            self._slice, self._surface = None, None
+            return ""
+        self._meet(tree)
+        why = self._refusal(command, tree, specimen, held)
+        if why:
+            return why
+        root = tree.root
+        assert root is not None and self._factor is not None
+        move = landing(self._optimizer, self.dialled) if self._awaits_update and self._optimizer is not None else None
+        try:
+            self._slice = Slice(root, specimen.keep(), self._factor, command.side, command.span, self.step, move)
+        except Exception as error:
+            if is_foreign(error):
+                raise
+            return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        self._surface = self._slice.surface()
+        return ""
+
+    def work(self) -> bool:
+        """An unfinished survey goes on at the next hold, when training is let go in between: it works on a copy."""
+        job = self._slice
+        if job is None:
+            plane = self._plane
+            if plane is None or not plane.work(SLICE_S):
+                return False
+            shown = plane.surface
+            plane.show(shown.loss if shown is not None else None, shown.next if shown is not None else [])
+            return True
+        job.work(SLICE_S)
+        self._surface = job.surface()
+        if job.done:
+            self._slice = None
+        return True
+
+    def shows(self) -> dict[str, Any]:
+        return {"surface": self._plane.surface if self._plane is not None else self._surface}
+
+    # ── what is known of the model ──
+
+    def _meet(self, tree: Tree) -> None:
+        """The model, or another one."""
+        if tree.root is self._root and tree.root is not None:
+            return
+        self._follow(None)
+        self._root = tree.root
+        self._factor, self._unlike = None, ""
+        self._slice, self._surface = None, None
+        self._plane = Plane(tree) if Plane.fits(tree) else None
+
+    def _compare(self, root: Optional[nn.Module], specimen: Specimen) -> None:
+        """Is the loss of a copy that of the program? Only while the weights are those of the specimen."""
+        if specimen.loss is None or specimen.inputs is None:
+            return
+        try:
+            self._factor = Replica(root, specimen).factor if root is not None else None
+            self._unlike = "" if root is not None else specimen.refusal(None)
+        except Exception as error:
+            if is_foreign(error):
+                raise
+            self._unlike = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+    def _refusal(self, command: Survey, tree: Tree, specimen: Specimen, held: bool) -> str:
+        if self._plane is not None:
+            return "this model has no more weights than a plane has directions: all of it is drawn already"
+        if not held:
+            return "training has to be held: pause first"
+        if not LEAST <= command.side <= MOST:
+            return f"the number of points a side is not one of {LEAST} to {MOST}"
+        if not 0 < command.span < math.inf:
+            return "the span is not a positive number"
+        why = specimen.refusal(tree.root)
+        if why or self._unlike:
+            return why or self._unlike
+        if self._factor is None:
+            return "no batch has been seen whole while the valley was open: n runs one"
+        return ""
+
+    def _next(self, tree: Tree) -> list[float]:
+        """Where the update in hand is going to put the two weights; empty where that is not known."""
+        if not self._awaits_update or self._optimizer is None:
+            return []
+        moves = landing(self._optimizer, self.dialled)
+        if moves is None:
+            return []
+        out: list[float] = []
+        for parameter in tree.parameters(range(len(tree))):
+            moved = parameter.detach() + moves[id(parameter)] if id(parameter) in moves else parameter.detach()
+            out += moved.reshape(-1).tolist()
+        return [*out, 0.0][:2]
+
+    def _follow(self, tree: Optional[Tree]) -> None:
+        """Follows the two weights at every update, or no longer."""
+        if tree is None:
+            if self._follows is not None:
+                self._follows.remove()
+                self._follows = None
+            return
+        if self._follows is not None:
+            return
+        plane = self._plane
+
+        def moved(optimizer: Any, *rest: Any) -> None:
+            """Two numbers are read; a fault here is none of the program's."""
+            try:
+                parameters: list[torch.Tensor] = tree.parameters(range(len(tree)))
+                if plane is not None:
+                    plane.visit(parameters, self.step)
+            except (RuntimeError, ValueError, TypeError):
+                pass
+
+        self._follows = register_optimizer_step_post_hook(moved)
+
+
+def _number(loss: Optional[torch.Tensor]) -> Optional[float]:
+    return float(loss) if loss is not None and loss.is_cpu else None

@@ -12,6 +12,8 @@ class Silence:
 
     module: int = 0
     """Place in `Model.modules`."""
+    before: bool = False
+    """The activation is no module of its own: it stands right before this module, and its output is what came in."""
     units: int = 0
     silent: int = 0
     """Units without any output above zero over `samples` samples."""
@@ -29,8 +31,12 @@ class Checkup:
     samples: int = 0
     """Size of the batch looked at."""
     input_mean: Optional[float] = None
-    """Mean magnitude of the model's first input, where it is floating point."""
+    """Mean magnitude of what the first layer with weights was given, where that is data in floating point."""
     input_std: Optional[float] = None
+    input_high: Optional[float] = None
+    """Largest magnitude of the same."""
+    normalises: bool = False
+    """That first layer is a normalisation: the scale of what it is given does not matter."""
     classes: int = 0
     """Width of the scores given to a classification loss; 0 for other losses."""
     accuracy: Optional[float] = None
@@ -42,5 +48,8 @@ class Checkup:
     silences: list[Silence] = field(default_factory=list)
     cosine: Optional[float] = None
     """Cosine between the gradient that this update uses and that of the update before, over sampled positions."""
+    carried: Optional[bool] = None
+    """The gradient of the update before was still there when the backward passes for this one began, and was never
+    cleared between them: the new one was added to it."""
     weights_odd: Optional[int] = None
     """Parameter tensors that hold a value that is not finite, among those sampled."""

@@ -79,9 +79,11 @@ class Sample:
     truth: Optional[float] = None
     """The true class, or the true value."""
     guess: Optional[float] = None
-    """The class of the highest score, or the value predicted."""
+    """The class of the highest score, or the value predicted; NaN where the scores are none."""
     chances: list[float] = field(default_factory=list)
     """Probability of each class (at most 20 classes); empty for values."""
+    sure: Optional[float] = None
+    """Probability of the class guessed, where the loss is one that makes scores into probabilities."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,12 @@ class Predictions:
     """Some of them: wrong ones first."""
     pairs: list[list[float]] = field(default_factory=list)
     """[true, predicted] of at most 300 samples, for values."""
+    error: Optional[float] = None
+    """Mean of |true - predicted| over all of them, for values."""
+    odd: int = 0
+    """Samples whose scores or values are NaN."""
+    names: list[str] = field(default_factory=list)
+    """How the program writes its classes, where it is not 0, 1, 2 …: "−1", "+1"."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +142,18 @@ class Surface:
     next: list[float] = field(default_factory=list)  # noqa: A003
     """Where the next update is going to put them, projected."""
     points: list[list[float]] = field(default_factory=list)
-    """[first, second, class] of data (boundary), or the path so far as [first, second] (plane)."""
+    """Of a boundary the data, as [first, second, true class, class that the model says now] (-1 where it is unknown);
+    of a plane the path so far, as [first, second]."""
     classes: int = 0
-    """For a boundary: the number of classes; 0 when `values` are a score, with the boundary at zero or one half."""
+    """For a boundary: the number of classes, each value then being a class plus its probability (below 1); 0 when
+    `values` are one score."""
     level: float = 0.0
-    """For a boundary without classes: the value at which the two sides part."""
+    """For a boundary of one score: the value at which the two sides part; NaN where there are no sides."""
     loss: Optional[float] = None
     """The loss at `here`."""
+    samples: int = 0
+    """Size of the batch that the loss is of; 0 for a model that takes no batch."""
+    since: int = 0
+    """Updates made before the path begins."""
     refused: str = ""
     """Why there is none, in words."""

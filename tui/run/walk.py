@@ -46,12 +46,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Stage:
-    """One module that the sample passed, in the order in which it ran."""
+    """One module that the sample passed, in the order in which it ran; or what the program's own code did between two
+    of them."""
 
     module: int = 0
-    """Place in `Model.modules`."""
+    """Place in `Model.modules`; -1 for code between two modules."""
     kind: str = ""
-    """The module's class."""
+    """The module's class; "" for code between two modules."""
+    position: Optional[int] = None
+    """Of a layer that does the same at several positions of a sample (tokens, steps in time): the one shown."""
     shape: list[int] = field(default_factory=list)
     """Of its output for one sample."""
     places: list[int] = field(default_factory=list)
@@ -63,6 +66,9 @@ class Stage:
     """∂loss/∂output at those places; empty before the backward pass."""
     units: list[Unit] = field(default_factory=list)
     """For linear layers."""
+    weights: list[Term] = field(default_factory=list)
+    """For other modules with weights, once there are gradients: a few of the largest gradient, by their place in the
+    flattened tensor `weight`."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,18 @@ class Verdict:
     """The loss of the sample."""
 
     kind: str = ""
-    """As in `Model.loss`: "cross-entropy", "mean squared error" …; "" when autograd does not tell."""
+    """As in `Model.loss`: "cross-entropy", "mean squared error" …; or "half squared error", "hinge", "perceptron",
+    "absolute error", where the numbers of the batch say so; "" when nothing tells."""
+    how: str = ""
+    """What the program does to the mean of that kind: "" nothing, "scaled", "mixed" with other terms."""
+    name: str = ""
+    """Class of the loss module, where there is one."""
+    places: list[int] = field(default_factory=list)
+    """Which scores are listed; empty: all, in order."""
+    of: int = 0
+    """How many scores there are."""
+    position: Optional[int] = None
+    """Where a sample has scores at several positions: the one shown."""
     scores: list[float] = field(default_factory=list)
     """The model's output for it (at most 20): logits, or values."""
     chances: list[float] = field(default_factory=list)
@@ -98,7 +115,8 @@ class Nudge:
     """The loss of the batch as it is."""
     after: Optional[float] = None
     """The loss with the weight moved."""
-    refused: str = ""
+    steady: bool = True
+    """The copy computes exactly what the program does: neither dropout nor statistics of the batch."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +134,12 @@ class Walk:
     shape: list[int] = field(default_factory=list)
     """Of the sample."""
     picture: str = ""
-    """The sample as letters of `WEIGHT_LEVELS` where it is an image (at most 28 x 28), row by row."""
+    """The sample as letters of `WEIGHT_LEVELS` where it is an image (at most 28 x 28), lowest to
+    highest value, its rows parted by "/"."""
     stages: list[Stage] = field(default_factory=list)
+    skipped: int = 0
+    """Modules that are left out in the middle, before `stages[skipped_at]`."""
+    skipped_at: int = 0
     verdict: Optional[Verdict] = None
     optimizer: str = ""
     """The optimizer's class, with what makes its update more than rate x gradient, e.g. "SGD, momentum 0.9"."""

@@ -137,7 +137,7 @@ def _plain(text: str) -> str:
         item = words.startswith("- ")
         if not words:
             begins = True
-        elif item or begins or not blocks:
+        elif item or begins or not blocks or words.startswith(("Q: ", "A: ")):
             blocks.append(("· " + words[2:]) if item else words)
             begins = False
         else:

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from rich.cells import chop_cells
 from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
@@ -225,12 +226,17 @@ class RaceApp(PatientApp[int]):
             if lane.source is None:
                 return [[(f" {lane.name} has not been started.", "dim")]]
             path = lane.source.run.path
-            line: Line = [(f" {self.words.attach} {path.name}", "ink.bold")]
-            return [[*line, ("  in ", "dim"), (shorten(str(path.parent), width - width_of(line) - 5), "dim")]]
+            lines: list[Line] = [[(" " + part, "ink.bold")] for part in self._command(path.name, width)]
+            room = width - width_of(lines[-1]) - 5
+            return [*lines[:-1], [*lines[-1], ("  in ", "dim"), (shorten(str(path.parent), room), "dim")]]
         if lane.status in ("failed", "not started", "lost"):
             return [[(" ✗ ", "bad"), (f"{lane.label}: {lane.last_words()}", "ink")]]
         words = verdict(self.race, self.metric)
         return [[(f" {LEADS} {words}", "ink")] if words else [("", "ink")]]
+
+    def _command(self, name: str, width: int) -> list[str]:
+        """What shows a run again, whole, to be copied: on as many lines as it takes."""
+        return chop_cells(clean(f"{self.words.attach} {name}"), max(10, width - 1))
 
     def _draw_footer(self, width: int, height: int) -> list[Line]:
         tail: Line = []
@@ -256,11 +262,19 @@ class RaceApp(PatientApp[int]):
 
     def action_move(self, lines: int) -> None:
         self.selected = min(len(self.race.lanes) - 1, max(0, self.selected + lines))
+        self._make_room()
         self._tell(force=True)
 
     def action_where(self) -> None:
         self.where = not self.where
+        self._make_room()
         self._tell(force=True)
+
+    def _make_room(self) -> None:
+        """A command may need several lines."""
+        source = self.race.lanes[self.selected].source
+        lines = self._command(source.run.path.name, self.size.width) if self.where and source is not None else []
+        self._parts["note"].styles.height = min(4, max(1, len(lines)))
 
     def action_metric(self) -> None:
         metrics = self.race.metrics()
@@ -295,8 +309,11 @@ class RaceApp(PatientApp[int]):
             self.exit(0)
             return
         waiting = len(race.waiting)
-        goes_on = "let them go on; " + (f"{waiting} that wait{'s' * (waiting == 1)} start in turn; " if waiting else "")
-        choices = {"d": f"{goes_on}{self.words.attach} shows each", "s": "stop all, as Ctrl-C would, and leave"}
+        turn = {0: "", 1: "; 1 that waits starts in its turn"}.get(
+            waiting, f"; {waiting} that wait start in their turn"
+        )
+        goes_on = f"let them go on{turn} ({self.words.attach} shows each)"
+        choices = {"d": goes_on, "s": "stop all, as Ctrl-C would, and leave"}
         if race.stopping:
             choices = {"d": "leave them", "s": "stop all, once more", "k": "kill them at once"}
 
@@ -351,7 +368,7 @@ def draw_race(race: Race, metric: str, width: int, height: int, log_y: bool, sel
         xs, ys = race.lanes[place].curve(metric)
         if xs:
             lines.append(chart.Line(xs, ys, style(place)))
-            found = _spread(xs, ys, last, (place + 0.5) / len(race.lanes))
+            found = _spread(xs, ys, (place + 0.5) / len(race.lanes), log_y)
             signs.append(chart.Line([x for x, _ in found], [y for _, y in found], style(place), SIGNS[place], False))
     limit = None if log_y else top(race, metric)
     lowest = min((y for line in lines for y in line.ys if math.isfinite(y)), default=0.0)
@@ -359,15 +376,23 @@ def draw_race(race: Race, metric: str, width: int, height: int, log_y: bool, sel
     return chart.draw_chart(width, height, [*lines, *signs], log_y=log_y, y_limits=limits, x_limits=(0, last))
 
 
-def _spread(xs: list[float], ys: list[float], last: float, shift: float, parts: int = 5) -> list[tuple[float, float]]:
-    """Points of a curve for its sign: so many along the axis, shifted so that two runs do not have theirs at one place,
-    and its end."""
-    finite = [(x, y) for x, y in zip(xs, ys) if math.isfinite(y)]
+def _spread(xs: list[float], ys: list[float], shift: float, log_y: bool, parts: int = 5) -> list[tuple[float, float]]:
+    """Where a curve's sign stands: so many places on its line, shifted so that no two runs have theirs at one step."""
+    finite = [(x, y) for x, y in zip(xs, ys) if math.isfinite(y) and (y > 0 or not log_y)]
     if not finite:
         return []
     steps = [x for x, _ in finite]
-    places = {bisect_left(steps, last * (part + shift) / parts) for part in range(parts)}
-    return [finite[place] for place in sorted(places) if place < len(finite)] + [finite[-1]]
+    found = []
+    for part in range(parts):
+        x = steps[0] + (steps[-1] - steps[0]) * (part + shift) / parts
+        place = min(len(finite) - 1, bisect_left(steps, x))
+        (before, low), (after, high) = finite[max(0, place - 1)], finite[place]
+        share = (x - before) / (after - before) if after > before else 1.0
+        if log_y:
+            found.append((x, math.exp((1 - share) * math.log(low) + share * math.log(high))))
+        else:
+            found.append((x, (1 - share) * low + share * high))
+    return found
 
 
 def show(race: Race, words: Words) -> tuple[int, str]:

@@ -140,11 +140,18 @@ def verdict(race: Race, metric: str) -> str:
     return f"{rank} {words_for(metric)} at the end: {number(value, 4)} with {who}"
 
 
-def farewell(race: Race, words: Words, metric: str) -> list[str]:
-    """What stays on the normal screen: how it stands, the table, how to see a run again."""
+def farewell(race: Race, words: Words, metric: str, width: int = 0) -> list[str]:
+    """What stays on the normal screen: how it stands, the table, how to see a run again. The names of the run directories
+    stand in the table, or below it where that would be wider than `width` cells."""
     table = standings(race, words.names, metric, None, runs=True)
+    below: list[str] = []
+    if width and max(map(width_of, table)) > width:
+        table = standings(race, words.names, metric, None)
+        started = [(sign, lane.source) for sign, lane in zip(SIGNS, race.lanes) if lane.source is not None]
+        below = [f"  {sign} {source.run.path.name}" for sign, source in started]
     lines = [f"backlit: {words.program}: {', '.join(how_it_stands(race))}; {words_for(metric)}"]
     lines += ["".join(text for text, _ in line).rstrip()[1:] for line in table]
+    lines += below
     if race.leaders(metric):
         lines.append(f"  {LEADS} {verdict(race, metric)}")
     if race.waiting:

@@ -69,8 +69,8 @@ class Network(Panel):
     SHOWS = (
         "The modules of the model in the order in which they were registered: name, kind, sizes, number of weights. "
         "Behind an activation function: the share of its outputs that are above zero for the last photographed batch. "
-        "Modules of the same build in a row are folded into one line with ×. A tiny network is drawn as units and edges: "
-        "a solid line is a positive weight, a dotted one a negative, a double one is large."
+        "Modules of the same build in a row are folded into one line with ×. A tiny network is drawn as units and "
+        "edges: a solid line is a positive weight, a dotted one a negative, a double one is large."
     )
     HEALTHY = "ReLU layers are 30 to 70 % on."
     TROUBLE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...run.events import Picture
+from ...run.events import Command, Picture
 from ..draw.cells import Line, fit, width_of, wrap
 from ..draw.heatmap import fitting, ramp, shrink, units
 from ..draw.numbers import count, number, percent
@@ -12,7 +12,12 @@ from ..draw.sparkline import BLOCKS
 from ..scene import MODES, Scene
 from .panel import Panel
 
-WORDS = {"change": "change since the start", "weight": "weights", "gradient": "gradient"}
+WORDS = {
+    "change": "change since the start",
+    "weight": "weights",
+    "gradient": "gradient",
+    "output": "its output for one sample",
+}
 
 
 class Weights(Panel):
@@ -20,7 +25,8 @@ class Weights(Panel):
     PERIOD_S = 1.0
     SHOWS = (
         "One tensor as colours: dark blue is the most negative, pale yellow the most positive. m shows the change "
-        "since training began (strokes appear at once), the weights themselves, or their gradient; ↑ ↓ choose the "
+        "since training began (strokes appear at once), the weights themselves, their gradient, or what the layer put "
+        "out for one sample of the batch (feature maps of a convolution); ← → choose the sample, ↑ ↓ the "
         "layer. Image-shaped layers and kernels show one picture a unit. A cell that stands for several weights shows "
         "the one of largest magnitude, and the border says how many. Below: the scale, a histogram, the standard "
         "deviation, and how far the tensor has moved from where it started."
@@ -42,6 +48,8 @@ class Weights(Panel):
             return [self.NAME]
         layer = scene.state.layers[place]
         words = WORDS[scene.mode]
+        if scene.mode == "output":
+            return [f"Weights · {layer.title}, output for sample {scene.sample + 1}", f"Weights · {scene.mode}"]
         return [
             f"Weights · {layer.title}, {words}",
             f"Weights · {layer.title}, {scene.mode}",
@@ -73,6 +81,12 @@ class Weights(Panel):
         here = rows.index(shown) if shown in rows else 0
         scene.layer = rows[max(0, min(len(rows) - 1, here + (1 if lines > 0 else -1)))]
         scene.first_unit = 0
+        return True
+
+    def sideways(self, scene: Scene, way: int) -> bool | Command:
+        if scene.mode != "output":
+            return False
+        scene.sample = max(0, scene.sample + way)
         return True
 
     def draw(self, scene: Scene, width: int, height: int) -> list[Line]:

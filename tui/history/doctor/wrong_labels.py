@@ -1,0 +1,66 @@
+"""Rule 14: what is learned from the training labels is of no use on the validation data."""
+
+from __future__ import annotations
+
+import math
+from typing import Optional
+
+from ..state import RunState
+from .evidence import chance, guessing, loss_lately, no_looks, percent, rising, say
+from .finding import ALARM, LIKELY, NOTICE, POSSIBLE, Finding, Rule
+
+LEARNED = 0.9
+EVALUATIONS = 3
+THRESHOLD = (
+    f"training accuracy above {percent(LEARNED)} with validation accuracy no better than guessing; or validation loss "
+    "above that of guessing and rising while the training loss falls"
+)
+SOURCE = "after Zhang et al. 2017 (a network learns random labels by heart); measured: training 100 %, validation 11 %"
+ADVICE = (
+    "Look at ten samples with their labels. Check that inputs and labels are shuffled and joined together, and that "
+    "training and validation number the classes alike."
+)
+CHECK = "Print a few training samples beside their labels; compare the class lists of both parts of the data."
+
+
+def find(state: RunState) -> Optional[Finding]:
+    classes, known = state.checkups.classes, chance(state)
+    if classes < 2 or known is None:
+        return None
+    right = state.accuracy.recent[-1][1] if state.accuracy.recent else None
+    learned = state.checkups.middle(lambda look: look.accuracy, 5, 20)
+    loss, first = loss_lately(state), state.first_loss
+    values = [value for _, value in state.validation.recent if math.isfinite(value)]
+    falls = loss is not None and first is not None and loss < 0.7 * min(first, known)
+    useless = right is not None and right < guessing(classes)
+    if useless and learned is not None and learned > LEARNED:
+        words = f"{percent(learned)} of the training batches are right, but only {percent(right or 0)} of the validation "
+        words += f"data; guessing among {classes} classes gives {percent(1 / classes)}."
+        return _finding(ALARM, words, LIKELY)
+    climbs = len(values) > EVALUATIONS and rising(values[-EVALUATIONS:]) and min(values[-EVALUATIONS:]) > 1.1 * known
+    climbs = climbs and values[-1] > 1.1 * values[0]
+    if falls and climbs and (useless or right is None):
+        words = f"The training loss fell from {say(first or 0)} to {say(loss or 0)}, while the validation loss rose to "
+        words += f"{say(values[-1])}; guessing gives {say(known)}."
+        if right is not None:
+            words += f" {percent(right)} of the validation data are right."
+        return _finding(ALARM if useless else NOTICE, words, LIKELY if useless else POSSIBLE)
+    return None
+
+
+def _finding(level: str, words: str, confidence: str) -> Finding:
+    title = "The labels may have nothing to do with the inputs"
+    return Finding(14, level, title, words, ADVICE, CHECK, THRESHOLD, SOURCE, confidence)
+
+
+def waits(state: RunState) -> str:
+    if no_looks(state):
+        return no_looks(state)
+    if chance(state) is None:
+        return "it looks at losses that compare classes only"
+    if not state.validation.recent and not state.accuracy.recent:
+        return "neither a validation loss nor an accuracy was logged (val_loss, val_accuracy)"
+    return ""
+
+
+RULE = Rule(14, "labels", find, waits)

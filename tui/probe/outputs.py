@@ -1,0 +1,80 @@
+"""What the layer in focus put out for one sample: feature maps of a convolution, the values of any other module."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Optional
+
+import torch
+from torch import nn
+
+from ..run.events import Picture, Presence
+from .camera import BINS, LETTERS, cells_of, first_choice
+from .eyes import Eye
+from .meter import local, readable
+from .tree import Tree
+
+MODE = "output"
+
+
+class Outputs(Eye):
+    """Looks while the weights panel is in the mode "output"."""
+
+    WHAT = "the output"
+    PANELS = ("weights",)
+
+    def __init__(self) -> None:
+        self._wish = Presence()
+        self._taken: Optional[tuple[torch.Tensor, torch.Tensor, dict[str, Any]]] = None
+        self._picture: Optional[Picture] = None
+
+    def wanted(self, wish: Presence, single: bool) -> bool:
+        if wish.mode != MODE:
+            self._picture = self._taken = None
+        return wish.mode == MODE
+
+    def opened(self, tree: Tree, wish: Presence) -> None:
+        self._wish = wish
+
+    def saw(self, tree: Tree, place: Optional[int], module: nn.Module, inputs: Any, output: Any) -> None:
+        if place is None or not readable(output if isinstance(output, torch.Tensor) else None):
+            return
+        wanted = self._wish.tensor if 0 <= self._wish.tensor < len(tree) else first_choice(tree)
+        if wanted not in tree.model.modules[place].tensors or output.dim() < 2:
+            return
+        with torch.no_grad():
+            batch = local(output.detach())
+            one = batch[max(0, min(self._wish.sample, batch.shape[0] - 1))].clone()
+            shape = [one.shape[0], one.shape[1], one.shape[2]] if one.dim() == 3 else []
+            blank = Picture(tensor=wanted, mode=MODE, of_weights=one.numel())
+            cells, made = cells_of(one.reshape(1, -1) if one.dim() == 1 else one, None, shape, blank, self._wish)
+            self._taken = (cells, one.flatten().float(), made)
+
+    def shows(self) -> dict[str, Any]:
+        if self._taken is not None and self._wish.mode == MODE:
+            self._picture, self._taken = self._finish(*self._taken), None
+        if self._picture is None:
+            return {}
+        return {"picture": self._picture}
+
+    @staticmethod
+    def _finish(cells: torch.Tensor, values: torch.Tensor, made: dict[str, Any]) -> Picture:
+        numbers, flat = cells.tolist(), values.tolist()
+        finite = [value for value in flat if math.isfinite(value)]
+        reach = max((abs(value) for value in finite), default=0.0) or 1.0
+        counts = [0] * BINS
+        for value in finite:
+            counts[min(BINS - 1, int((value / reach + 1) / 2 * BINS))] += 1
+        mean = sum(finite) / len(finite) if finite else math.nan
+        spread = math.sqrt(sum((value - mean) ** 2 for value in finite) / len(finite)) if finite else math.nan
+        made.update(
+            scale=numbers[0],
+            cells="".join(LETTERS[int(level)] for level in numbers[1:]),
+            low=min(finite, default=None),
+            high=max(finite, default=None),
+            std=spread,
+            odd=len(flat) - len(finite),
+            sampled=len(flat),
+            histogram=counts,
+        )
+        return Picture(**made)
