@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tui import race as racing
+from tui import race as planning
 from tui.history.race import Lane
 from tui.race import BadRace, Program, Variation, option_in, options_of, plan, product, variation
 from tui.view.cards import all_cards
@@ -103,7 +103,7 @@ def test_the_runs_differ_in_what_varies_and_in_nothing_else() -> None:
 
 
 def test_the_rate_and_the_seed_need_no_option() -> None:
-    for name in racing.RATES:
+    for name in planning.RATES:
         found = lanes(f"{name}=0.1,1", text="")
         assert [lane.environment["BACKLIT_RATE"] for lane in found] == ["0.1", "1"]
         assert {tuple(lane.command) for lane in found} == {("python", "train.py")}
@@ -142,7 +142,7 @@ def test_what_cannot_be_told_is_refused(vary: str, seed: int | None, arguments: 
 
 def test_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(racing, "cores", lambda: 8)
+    monkeypatch.setattr(planning, "cores", lambda: 8)
     what = [variation("lr=1,2")]
     for at_once, threads in ((1, None), (3, "2"), (7, "1"), (20, "1")):
         found, held = plan(program(), what, None, at_once)
@@ -170,13 +170,13 @@ def test_the_options_of_a_lesson_are_known_without_starting_it(name: str, monkey
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
     with pytest.raises(Seen):
         lesson.options()
-    folder = Path(racing.__file__).parent / "lessons"
+    folder = Path(planning.__file__).parent / "lessons"
     own, shared = ((folder / f"{one}.py").read_text() for one in (name, "data"))
     assert set(options_of(own, shared)) == {option for option in seen if option.startswith("--")} - {"--help"}
 
 
 def test_a_lesson_is_told_its_seed() -> None:
-    lesson = racing.lesson("digits", ["python", "-m", "digits"], ("--epochs", "3"), {"PYTHONPATH": ""})
+    lesson = planning.lesson("digits", ["python", "-m", "digits"], ("--epochs", "3"), {"PYTHONPATH": ""})
     found, held = plan(lesson, [variation("lr=0.1,1")], 7, 1)
     assert found[1].command == ["python", "-m", "digits", "--epochs", "3", "--seed", "7", "--lr", "1"]
     assert found[1].environment == {"PYTHONPATH": ""} and held == ["seed 7", "--epochs 3"]

@@ -416,7 +416,8 @@ def race(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **how
 
     NAME is an option of the program; without such an option, lr and seed can be varied all the same.
     """
-    from . import race as racing
+    from . import race as planning
+    from . import racing
     from .view.cards import card_of
     from .view.standings import Words
 
@@ -431,21 +432,21 @@ def race(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **how
         fail(f"what is to vary? For example: backlit race {target} --vary lr=0.01,0.1")
     if card is not None:
         command = [sys.executable, "-P", "-m", f"{__package__}.lessons.{target}"]
-        program = racing.lesson(target, command, rest, {"PYTHONPATH": _where_we_are()})
+        program = planning.lesson(target, command, rest, {"PYTHONPATH": _where_we_are()})
     elif not Path(target).exists():
         fail(f"there is no lesson and no script {target}")
     else:
         command, called = _command(None, [target], False)
-        program = racing.script(called, command, rest, Path(target))
-    at_once = how["at_once"] or max(1, racing.cores() - 1)
+        program = planning.script(called, command, rest, Path(target))
+    at_once = how["at_once"] or max(1, planning.cores() - 1)
     try:
-        variations = [racing.variation(text) for text in how["varied"]]
-        lanes, held = racing.plan(program, variations, how["seed"], at_once)
-    except racing.BadRace as error:
+        variations = [planning.variation(text) for text in how["varied"]]
+        lanes, held = planning.plan(program, variations, how["seed"], at_once)
+    except planning.BadRace as error:
         fail(str(error))
     begun = racing.begin(ctx.obj, lanes, at_once)
     root = ctx.find_root().params.get("runs")
-    attach = f"backlit{f' --runs {root}' if root else ''} attach"
+    attach = f"backlit{f' --runs {shlex.quote(str(root))}' if root else ''} attach"
     words = Words(program.called, [one.name for one in variations], held, attach)
     if how["plain"] or _no_terminal():
         sys.exit(racing.plainly(begun, words))

@@ -69,7 +69,9 @@ def arms(lesson: str) -> list[Arm]:
         arguments, words, promise, *marks = (part.strip() for part in line.split("|"))
         *other, low_text, high_text = promise.split()
         metric = other[0] if other else fields["metric"]
-        arm = Arm(lesson, tuple(shlex.split(arguments)), words, metric, float(low_text), float(high_text), "near" in marks)
+        arm = Arm(
+            lesson, tuple(shlex.split(arguments)), words, metric, float(low_text), float(high_text), "near" in marks
+        )
         found.append(arm)
     return found
 

@@ -23,11 +23,12 @@ from torch import nn
 import tui.lessons
 from tui.lessons import data, digits, fashion, mnist
 
+from . import outcomes
+
 LESSONS = Path(tui.lessons.__file__).parent
 PROJECT = LESSONS.parents[1]
 SUBSETS = PROJECT.parent / "shared" / "data"
 NAMES = sorted(path.stem for path in LESSONS.glob("*.py") if path.with_suffix(".md").exists())
-HEADER = {"title", "question", "about", "number", "a", "b", "c", "answer", "metric", "expect", "pace"}
 
 needs_subsets = pytest.mark.skipif(not SUBSETS.is_dir(), reason="the MNIST subsets (../shared/data) are not here")
 
@@ -88,15 +89,6 @@ def here(monkeypatch: pytest.MonkeyPatch, name: str, *args: str) -> Any:
     return end.value.code
 
 
-def card(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Split a card into its header's fields and its sections."""
-    start, header, body = (LESSONS / f"{name}.md").read_text("utf-8").split("---\n", 2)
-    assert start == ""
-    fields = dict(line.split(": ", 1) for line in header.splitlines())
-    parts = re.split(r"^## (.+)\n", body, flags=re.M)
-    return fields, dict(zip(parts[1::2], parts[2::2]))
-
-
 def write_images(root: Path, name: str, count: int = 12) -> None:
     """Write a tiny data set in torchvision's layout: blank images, the labels 0, 1, 2 …"""
     raw = root / name / "raw"
@@ -127,8 +119,10 @@ def test_help_shows_every_default(
 ) -> None:
     assert here(monkeypatch, name, "--help") == 0
     text = " ".join(capsys.readouterr().out.split())
-    for option in ("--epochs", "--lr", "--seed"):
+    for option in ("--seed", "--threads"):
         assert re.search(rf"{option} \w+ [^-]*\(default: [^)]+\)", text), option
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text.partition("options:")[2])) - {"--help"}
+    assert text.count("(default:") >= len(options) - text.count("--no-"), "an option without its default"
 
 
 def test_a_lesson_runs_by_itself() -> None:
@@ -158,7 +152,13 @@ def test_a_lesson_knows_nothing_of_ours_but_log_and_data(name: str) -> None:
             assert node.level == 0
             imports |= {f"{node.module}.{alias.name}" for alias in node.names}
     ours = {name for name in imports if name.split(".")[0] == "tui"}
-    assert ours <= {"tui.log", "tui.lessons.data"}
+    plumbing = {f"tui.lessons.{path.stem}" for path in LESSONS.glob("*.py") if not path.with_suffix(".md").exists()}
+    assert ours <= {"tui.log"} | plumbing
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_read_in_one_sitting(name: str) -> None:
+    assert len((LESSONS / f"{name}.py").read_text("utf-8").splitlines()) <= 125
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist", "fashion"])
@@ -188,8 +188,7 @@ def test_networks_have_exactly_the_articles_weights(model: nn.Module, count: int
 
 def test_digits_go_from_guessing_to_the_cards_range() -> None:
     logged, _, _ = watched("digits")
-    fields, _ = card("digits")
-    low, high = map(float, fields["expect"].split())
+    low, high = outcomes.arms("digits")[0].low, outcomes.arms("digits")[0].high
     assert logged[0] == {"total_epochs": 40}
     accuracy = [values["val_accuracy"] for values in logged[1:]]
     assert len(accuracy) == 41  # before the first epoch and after each
@@ -202,7 +201,7 @@ def test_digits_go_from_guessing_to_the_cards_range() -> None:
 @pytest.mark.parametrize(("name", "least"), [("mnist", 0.92), ("fashion", 0.80)])
 def test_subsets_reach_the_cards_range(name: str, least: float) -> None:
     logged, _, _ = watched(name, "--root", str(SUBSETS))
-    low, high = map(float, card(name)[0]["expect"].split())
+    low, high = outcomes.arms(name)[0].low, outcomes.arms(name)[0].high
     assert logged[1]["val_accuracy"] < 0.2
     assert low <= logged[-1]["val_accuracy"] <= high
     assert low >= least
@@ -443,27 +442,3 @@ def test_images_go_to_the_users_data_folder(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
     assert data.default_root() == tmp_path / ".local" / "share" / "backlit" / "data"
-
-
-# Cards
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_card_has_its_header_and_its_sections(name: str) -> None:
-    fields, sections = card(name)
-    assert set(fields) == HEADER
-    assert fields["answer"] in ("a", "b", "c")
-    assert fields["question"].endswith("?")
-    assert len(fields["about"]) <= 60
-    assert 1 <= int(fields["number"]) <= 99
-    low, high = map(float, fields["expect"].split())
-    assert low < high
-    assert float(fields["pace"]) > 0
-    assert list(sections) == ["Before", "Try", "Reveal"]
-    assert all(text.strip() for text in sections.values())
-    assert f"**{fields['answer']}.**" in sections["Reveal"]
-
-
-def test_cards_have_different_numbers() -> None:
-    numbers = [card(name)[0]["number"] for name in NAMES]
-    assert len(set(numbers)) == len(numbers)

@@ -207,7 +207,11 @@ def test_every_number_of_a_small_network(watch: Watch, act: str, kind: str, batc
         assert [unit.bias_grad for unit in stage.units] == near([sum(column) for column in zip(*given)])
     # … and the update
     walk = found.walk("update")
-    assert walk.optimizer == "SGD" and walk.rate == near(0.1) and set(walk.passed) == {"forward", "loss", "backward", "update"}
+    assert (
+        walk.optimizer == "SGD"
+        and walk.rate == near(0.1)
+        and set(walk.passed) == {"forward", "loss", "backward", "update"}
+    )
     for stage, weights, grads in ((walk.stages[0], net.w1, grad1), (walk.stages[2], net.w2, grad2)):
         new = [[w - 0.1 * g for w, g in zip(row, slope)] for row, slope in zip(weights, grads)]
         assert [[term.after for term in unit.terms] for unit in stage.units] == [near(row) for row in new]
@@ -230,7 +234,8 @@ class HalfSquared(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "loss_fn, kind", [(Perceptron(), "perceptron"), (HalfSquared(), "half squared error"), (nn.L1Loss(), "absolute error")]
+    "loss_fn, kind",
+    [(Perceptron(), "perceptron"), (HalfSquared(), "half squared error"), (nn.L1Loss(), "absolute error")],
 )
 def test_one_neuron_with_a_loss_of_its_own(watch: Watch, loss_fn: nn.Module, kind: str) -> None:
     model = nn.Linear(2, 1)
@@ -257,12 +262,20 @@ def test_overwriting_activations_and_views(watch: Watch) -> None:
     def numbers(inplace: bool, run: Watch) -> Walked:
         torch.manual_seed(3)
         model = nn.Sequential(
-            nn.Flatten(), nn.Linear(4, 6), nn.ReLU(inplace), nn.Linear(6, 6), nn.BatchNorm1d(6), nn.ReLU(inplace), nn.Linear(6, 3)
+            nn.Flatten(),
+            nn.Linear(4, 6),
+            nn.ReLU(inplace),
+            nn.Linear(6, 6),
+            nn.BatchNorm1d(6),
+            nn.ReLU(inplace),
+            nn.Linear(6, 3),
         )
         return walked(run, training(model, nn.CrossEntropyLoss(), torch.randn(5, 2, 2), torch.tensor([0, 1, 2, 0, 1])))
 
     written = numbers(True, watch)
-    kept = numbers(False, Watch(RunDirectory.create(watch.run.path.parent, "twin", {"command": ["true"]}), watch._relay))
+    kept = numbers(
+        False, Watch(RunDirectory.create(watch.run.path.parent, "twin", {"command": ["true"]}), watch._relay)
+    )
     for phase in ("forward", "backward", "update"):
         one, two = written.walk(phase), kept.walk(phase)
         assert one.stages == two.stages and one.verdict == two.verdict
@@ -303,7 +316,9 @@ def test_code_between_modules(watch: Watch) -> None:
 
 def test_convolutions_and_large_layers(watch: Watch) -> None:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(1, 20, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(180, 40), nn.Tanh(), nn.Linear(40, 30))
+    model = nn.Sequential(
+        nn.Conv2d(1, 20, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(180, 40), nn.Tanh(), nn.Linear(40, 30)
+    )
     x, y = torch.randn(6, 1, 8, 8), torch.arange(6)
     found = walked(watch, training(model, nn.CrossEntropyLoss(), x, y, torch.optim.Adam(model.parameters())), sample=5)
     walk = found.walk("update")
@@ -350,7 +365,9 @@ def test_tokens_show_their_last_position(watch: Watch) -> None:
     x = torch.randint(0, 9, (3, 7))
     found = walked(
         watch,
-        training(Steps(), lambda out, y: nn.functional.cross_entropy(out.reshape(-1, 9), y.reshape(-1)), x, x.roll(1, 1)),
+        training(
+            Steps(), lambda out, y: nn.functional.cross_entropy(out.reshape(-1, 9), y.reshape(-1)), x, x.roll(1, 1)
+        ),
         sample=1,
     )
     walk = found.walk("backward")
@@ -400,7 +417,9 @@ def test_one_batch_at_a_time(watch: Watch) -> None:
 
     watch.pause_at_first()
     with Onlooker(watch.run, open=["phases"]):
-        watch.steered(training(model, nn.CrossEntropyLoss(), torch.randn(3, 2), torch.tensor([0, 1, 1])), steer, looked_at=False)
+        watch.steered(
+            training(model, nn.CrossEntropyLoss(), torch.randn(3, 2), torch.tensor([0, 1, 1])), steer, looked_at=False
+        )
     for step, live in enumerate(lives, 1):
         assert live.phase == "backward" and live.walk is not None
         assert live.walk.step == step + 1 and live.walk.passed == ["forward", "loss", "backward"]
@@ -431,11 +450,13 @@ def test_a_nudge_is_what_plain_python_says_and_moves_nothing(watch: Watch) -> No
             live = until(lambda: live_of(watch.run))
             if not answer.refused:
                 live = until(
-                    lambda command=command: (one := live_of(watch.run))
-                    and one.walk
-                    and one.walk.nudge
-                    and one.walk.nudge.by == command.by
-                    and one
+                    lambda command=command: (
+                        (one := live_of(watch.run))
+                        and one.walk
+                        and one.walk.nudge
+                        and one.walk.nudge.by == command.by
+                        and one
+                    )
                 )
             answers.append((answer, live))
 
@@ -474,7 +495,9 @@ def test_no_nudge_without_a_loss_or_after_the_update(watch: Watch) -> None:
 
     watch.pause_at_first()
     with Onlooker(watch.run, open=["phases"]):
-        watch.steered(training(model, nn.CrossEntropyLoss(), torch.randn(3, 2), torch.tensor([0, 1, 1])), steer, looked_at=False)
+        watch.steered(
+            training(model, nn.CrossEntropyLoss(), torch.randn(3, 2), torch.tensor([0, 1, 1])), steer, looked_at=False
+        )
     assert refused["loss"] == "" and refused["backward"] == "" and "have moved" in refused["update"]
 
 

@@ -159,7 +159,7 @@ def test_progress_survives_a_damaged_file_and_a_full_disk(tmp_path: Path) -> Non
 
 def test_the_next_lesson_is_on_the_short_path_first() -> None:
     progress = Progress()
-    cards = [Card(name, "", "") for name in ("hidden", "dart", "rate")]
+    cards = [Card("hidden", "", ""), Card("dart", "", "", path=1), Card("rate", "", "", path=2)]
     assert progress.next(cards) == "dart"
     progress.remember("dart", "", (), None)
     assert progress.next(cards) == "rate"

@@ -16,8 +16,9 @@ from tui.history.source import Source
 from tui.run.directory import RunDirectory
 from tui.run.events import Metric, Tick
 from tui.view.draw.cells import width_of
-from tui.view.race import RaceApp, draw_race, top
-from tui.view.standings import LEADS, SIGNS, Words, farewell, standings
+from tui.view.draw.race import SIGNS, draw_race, top
+from tui.view.race import RaceApp
+from tui.view.standings import LEADS, Words, farewell, standings
 from tui.view.theme import MEANINGS
 
 from . import scripted
@@ -112,6 +113,7 @@ async def test_everything_is_on_one_screen(meeting: Meeting, size: tuple[int, in
             "the same in all: seed 0 · --epochs 4 · full speed",
         ):
             assert word in screen
+        assert "averaged over" not in screen
         for word in ("▸val loss │ train loss │ val accuracy", "step 200", "q leave", "running 50 %"):
             assert word in screen
         rows = [row.strip("│▸ ").split() for row in screen.splitlines() if "running 50 %" in row]
@@ -161,6 +163,19 @@ async def test_those_that_wait_have_their_turn(tmp_path: Path, pid: int) -> None
             await viewer.until(lambda started=started: len(meeting.tapes) == started)
             meeting.end()
         await stands(viewer, "3 finished")
+
+
+async def test_that_the_training_loss_is_an_average_is_said_from_the_start(tmp_path: Path) -> None:
+    race = over(ran(tmp_path), ran(tmp_path))
+    async with shown(race, Words("reader", ["lr"])) as viewer:
+        assert "▸train loss" in viewer.screen() and "averaged over 2 % of the steps" in viewer.screen()
+
+
+def ran(root: Path) -> Tape:
+    """A run that logged nothing."""
+    return (
+        Tape(root, None).add(scripted.start(), *(Tick(step=step, loss=1 / step) for step in range(1, 50))).end(status=0)
+    )
 
 
 async def test_before_the_first_step(tmp_path: Path, pid: int) -> None:

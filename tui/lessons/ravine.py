@@ -28,7 +28,7 @@ class Ravine(nn.Module):
 
 
 class TwoValleys(nn.Module):
-    """A plain with a shallow hollow at (-5, 0) and a deep valley at (4, 0), both made of bell curves."""
+    """A plain with a shallow hollow near (-5, 0) and a deep valley at (4, 0), both made of bell curves."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,8 +37,8 @@ class TwoValleys(nn.Module):
     def forward(self) -> torch.Tensor:
         x, y = self.position
         hollow = torch.exp(-((x + 5) ** 2 + y**2) / 4)
-        valley = torch.exp(-((x - 4) ** 2 + y**2) / 16)
-        return 3 - hollow - 3 * valley
+        valley = torch.exp(-((x - 4) ** 2 + y**2) / 30)
+        return 3 - 0.8 * hollow - 3 * valley
 
 
 def options() -> argparse.Namespace:
@@ -76,7 +76,7 @@ def main() -> None:
         # 1. Forward pass: how high are we?
         height = model()
 
-        # 2. Compute loss: the height is the loss
+        # 2. Compute loss: nothing to compare with, the height itself is the loss
         loss = height
 
         # 3. Backpropagation: which way is up, and how steep is it?
@@ -97,11 +97,11 @@ def main() -> None:
             taken = step
             break
         if not math.isfinite(now):
-            break
+            break  # out of the map: no number is that large
 
-    x, y = [p for tensor in model.parameters() for p in tensor.tolist()]
     log(steps=taken)
-    print(f"steps {taken}  height {now:.4g}  at ({x:.4g}, {y:.4g})")
+    x, y = next(model.parameters()).tolist()
+    print(f"{step} steps  height {now:.4g}  at ({x:.4g}, {y:.4g})")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def read(path: Path, target: str) -> Table:
         _refuse(f"the column {target!r} has the same number in every row of {path}, so there is nothing to learn")
 
     kept: dict[str, torch.Tensor] = {}
-    notes = [f"{int((~known).sum())} rows have no {target} and are left out."] if not known.all() else []
+    notes = [f"Rows without a number for {target}, left out: {int((~known).sum())}."] if not known.all() else []
     for place, cells in columns.items():
         name = names[place]
         found, note = _columns(name, [cell for cell, use in zip(cells, known.tolist()) if use])
@@ -112,7 +112,9 @@ def _cells(path: Path) -> tuple[list[str], list[list[str]]]:
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         _refuse(f"{path} cannot be read: {reason}")
-    lines = text.splitlines()
+    if "\0" in text:
+        _refuse(f"{path} is not a CSV file: it is no text")
+    lines = text.split("\n")
     head = next((line for line in lines if line.strip()), "")
     separator = max(",;\t", key=head.count)
     try:
@@ -120,7 +122,7 @@ def _cells(path: Path) -> tuple[list[str], list[list[str]]]:
     except csv.Error as error:
         _refuse(f"{path} is not a CSV file: {error}")
     rows = [row for row in rows if any(row)]
-    if not rows or len(rows[0]) < 2 or "\0" in text:
+    if not rows or len(rows[0]) < 2:
         _refuse(f"{path} is not a CSV file: its first line has to name at least two columns, with commas between")
     names = rows.pop(0)
     for number, row in enumerate(rows, start=1):

@@ -58,12 +58,15 @@ CRITERIA = {
 """What the classes of losses compare. Of any other the scores and targets themselves must tell."""
 
 
-def manner_of(kind: str, scores: torch.Tensor, target: Optional[torch.Tensor]) -> Optional[Manner]:
+def manner_of(
+    kind: str, scores: torch.Tensor, target: Optional[torch.Tensor], values: Optional[set[float]] = None
+) -> Optional[Manner]:
     """How to read the scores of a batch; None where that cannot be told.
 
     Args:
         kind: one of the values of `CRITERIA`, or "" for a loss that is not known.
         target: what the loss compared them with, where that is known.
+        values: all values that targets have had so far; by default those of this batch. See `values_of`.
     """
     single = scores.dim() <= 1 or scores.numel() == scores.shape[0]
     if kind == "cross-entropy":
@@ -78,18 +81,26 @@ def manner_of(kind: str, scores: torch.Tensor, target: Optional[torch.Tensor]) -
         return Manner("classes")
     if target.numel() != scores.numel():
         return None
-    return (_sides(kind, scores, target) if single else None) or Manner()
+    values = values_of(target) if values is None else values
+    return (_sides(kind, scores, values) if single else None) or Manner()
 
 
-def _sides(kind: str, scores: torch.Tensor, target: torch.Tensor) -> Optional[Manner]:
-    """One score, compared with nothing but -1 and 1, or 0 and 1: two classes. Looks only where nothing waits."""
-    if not target.is_cpu or target.numel() < 2:
-        return None
-    low, high = float(target.min()), float(target.max())
-    if (low, high) not in ((-1.0, 1.0), (0.0, 1.0)) or bool(((target != low) & (target != high)).any()):
-        return None
-    if low < 0:
+def values_of(target: torch.Tensor) -> set[float]:
+    """Some of the values of a target, so many that two sides can be told from more; none where that would wait."""
+    if not target.is_cpu:
+        return set()
+    found = target.reshape(-1)
+    if found.numel() > 64:
+        found = torch.cat([found[:32], found.amin().reshape(1), found.amax().reshape(1)])
+    return set(found.double().tolist())
+
+
+def _sides(kind: str, scores: torch.Tensor, values: set[float]) -> Optional[Manner]:
+    """One score, compared with nothing but -1 and 1, or 0 and 1: two classes."""
+    if values == {-1.0, 1.0}:
         return Manner("sides", "", 0.0, 0.0, ("−1", "+1"))
+    if values != {0.0, 1.0}:
+        return None
     chance = kind == "values" or bool(((scores >= 0) & (scores <= 1)).all())
     return Manner("sides", "", 0.5 if chance else 0.0)
 

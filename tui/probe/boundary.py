@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import torch
 from torch import nn
@@ -30,42 +30,54 @@ class Boundary:
     def __init__(self) -> None:
         self.surface: Optional[Surface] = None
         self._pace = Pace(share=0.01, every_s=0.5)
-        self._points: Optional[torch.Tensor] = None
-        """(points, 3): two coordinates and the true class, -1 where it is unknown."""
-        self._low: Optional[torch.Tensor] = None
-        self._high: Optional[torch.Tensor] = None
+        self._points: dict[tuple[float, float], float] = {}
+        """The last data, each once: its target by its coordinates, NaN where that is unknown."""
+        self._low = [math.inf, math.inf]
+        self._high = [-math.inf, -math.inf]
         self._of: Optional[nn.Module] = None
         self._twin: Optional[nn.Module] = None
         self._readouts: list[Readout] = []
         self._asked_in_vain = False
 
-    def feed(self, inputs: tuple[Any, ...], classes: Optional[torch.Tensor]) -> None:
+    def feed(self, x: Any, target: Any) -> None:
         """A batch that the model was trained with.
 
         Args:
-            inputs: the model's positional arguments.
-            classes: true classes (samples,), or None.
+            x: its input; anything but (samples, 2) floats is no plane.
+            target: (samples,) classes or values, (samples, classes) of probabilities, or None.
         """
-        if len(inputs) != 1 or not isinstance(inputs[0], torch.Tensor):
+        if not isinstance(x, torch.Tensor) or x.dim() != 2 or x.shape[1] != 2 or not x.is_floating_point():
             return
-        x = inputs[0].detach()
-        if x.dim() != 2 or x.shape[1] != 2 or not x.is_floating_point() or x.shape[0] == 0:
+        if not isinstance(target, torch.Tensor) or target.shape[:1] != x.shape[:1]:
+            target = torch.full_like(x[:, 0], math.nan)
+        elif target.numel() != x.shape[0]:
+            target = target.detach().argmax(1)
+        told = Vector()
+        told.put(x[-POINTS:], target[-POINTS:])
+
+        def arrived(numbers: list[float]) -> None:
+            places, targets = told.take(numbers), told.take(numbers)
+            for first, second, true in zip(places[::2], places[1::2], targets):
+                self._take(first, second, true)
+
+        self._readouts.append(Readout(told.whole(), arrived))
+        self.collect()
+
+    def _take(self, first: float, second: float, true: float) -> None:
+        if not (math.isfinite(first) and math.isfinite(second)):
             return
-        x = x[:POINTS].double()
-        known = classes is not None and classes.shape[:1] == inputs[0].shape[:1]
-        label = classes[:POINTS].reshape(-1, 1).double() if known and classes is not None else torch.full_like(x, -1)
-        points = torch.cat([x, label[:, :1].to(x.device)], 1)
-        finite = torch.where(x.isfinite(), x, torch.zeros_like(x))
-        low, high = finite.amin(0), finite.amax(0)
-        if self._points is not None and self._low is not None and self._high is not None:
-            points = torch.cat([self._points, points])[-POINTS:]
-            low, high = torch.minimum(low, self._low), torch.maximum(high, self._high)
-        self._points, self._low, self._high = points, low, high
+        points = self._points
+        points.pop((first, second), None)  # the last come last
+        points[first, second] = true
+        if len(points) > POINTS:
+            del points[next(iter(points))]
+        for axis, value in enumerate((first, second)):
+            self._low[axis], self._high[axis] = min(self._low[axis], value), max(self._high[axis], value)
 
     def refresh(self, root: Optional[nn.Module], manner: Optional[Manner], step: int, always: bool = False) -> None:
         """Asks again, when it is time, or `always`."""
         began = time.perf_counter()
-        if self._asked_in_vain or self._points is None or root is None or not (always or self._pace.due(began)):
+        if self._asked_in_vain or not self._points or root is None or not (always or self._pace.due(began)):
             return
         if sum(parameter.numel() for parameter in root.parameters()) > MOST_WEIGHTS:
             return
@@ -97,25 +109,27 @@ class Boundary:
         return self._twin.eval()
 
     def _ask(self, twin: nn.Module, manner: Optional[Manner], step: int) -> None:
-        assert self._points is not None and self._low is not None and self._high is not None
-        points = self._points
-        margin = (self._high - self._low).clamp(min=1e-6) * MARGIN
-        low, high = self._low - margin, self._high + margin
-        across = torch.linspace(0, 1, SIDE, device=points.device, dtype=points.dtype)
-        xs, ys = low[0] + (high[0] - low[0]) * across, high[1] + (low[1] - high[1]) * across
+        low, high = [], []
+        for bottom, top in zip(self._low, self._high):
+            margin = max(top - bottom, 1e-6) * MARGIN
+            low.append(bottom - margin)
+            high.append(top + margin)
+        xs = torch.linspace(low[0], high[0], SIDE, dtype=torch.float64)
+        ys = torch.linspace(high[1], low[1], SIDE, dtype=torch.float64)
         grid = torch.stack([xs.repeat(SIDE), ys.repeat_interleave(SIDE)], 1)
-        dtype = next((one.dtype for one in twin.parameters() if one.is_floating_point()), torch.float32)
-        output = twin(torch.cat([grid, points[:, :2]]).to(dtype))
+        points = list(self._points.items())
+        places = torch.tensor([place for place, _ in points], dtype=torch.float64)
+        like = next((one for one in twin.parameters() if one.is_floating_point()), grid)
+        output = twin(torch.cat([grid, places]).to(like.device, like.dtype))
         if not isinstance(output, torch.Tensor) or output.shape[:1] != (SIDE * SIDE + len(points),):
             return
         values, classes, level = _as_heights(output.reshape(output.shape[0], -1), manner)
         told = Vector()
-        told.put(low, high, values[: SIDE * SIDE], points, _sides(values[SIDE * SIDE :], classes, level))
-        self._readouts.append(Readout(told.whole(), self._arrived(told, classes, level, step)))
+        told.put(values[: SIDE * SIDE], _sides(values[SIDE * SIDE :], classes, level))
+        true = [_class_of(target, manner, classes) for _, target in points]
 
-    def _arrived(self, told: Vector, classes: int, level: float, step: int) -> Callable[[list[float]], None]:
         def arrived(numbers: list[float]) -> None:
-            low, high, values, points, sides = (told.take(numbers) for _ in range(5))
+            values, sides = told.take(numbers), told.take(numbers)
             self.surface = Surface(
                 kind="boundary",
                 step=step,
@@ -129,14 +143,22 @@ class Boundary:
                 top=high[1],
                 names=["first input", "second input"],
                 points=[
-                    [_short(points[3 * n], 4), _short(points[3 * n + 1], 4), points[3 * n + 2], side]
-                    for n, side in enumerate(sides)
+                    [_short(place[0], 4), _short(place[1], 4), true[n], sides[n]] for n, (place, _) in enumerate(points)
                 ],
                 classes=classes,
                 level=level,
             )
 
-        return arrived
+        self._readouts.append(Readout(told.whole(), arrived))
+
+
+def _class_of(target: float, manner: Optional[Manner], classes: int) -> float:
+    """The class from zero that a target means; -1 where it means none."""
+    if math.isnan(target) or (manner is None and not classes) or (manner is not None and manner.kind == "values"):
+        return -1.0
+    if manner is not None and manner.kind == "sides":
+        return float(target > manner.middle)
+    return target if 0 <= target < max(1, classes) else -1.0
 
 
 def _tensors(module: nn.Module) -> list[torch.Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
+from dataclasses import replace
 from typing import Any, Callable, Iterable, Optional
 
 import torch
@@ -22,6 +23,7 @@ from .specimen import Specimen
 from .tree import Tree
 
 BINS = 24
+OUTPUT_BINS = 16
 MOST_CELLS = 512
 """A panel is at most this many cells high or wide, whatever a viewer says."""
 KEPT_BYTES = 16 << 20
@@ -298,8 +300,11 @@ class Exposure:
         root_done: Callable[[], None],
         eyes: Iterable[Eye] = (),
         specimen: Optional[Specimen] = None,
+        closely: bool = False,
     ) -> None:
+        """closely: outputs get histograms, too."""
         self._tree = tree
+        self._closely = closely
         self._place = tree.module_index
         self._guard = look
         self._root_done = root_done
@@ -353,6 +358,8 @@ class Exposure:
             switches = isinstance(module, _ACTIVATIONS)
             share = (part > 0).float().mean() if switches else torch.zeros((), device=part.device)
             seen = torch.stack([share, part.float().std(unbiased=False)])
+            if self._closely:
+                seen = torch.cat([seen, _spread_of(part)])
         self._found[place] = (seen, list(output.shape), switches)
         self.spent_s += time.perf_counter() - began
 
@@ -366,12 +373,31 @@ class Exposure:
 
         def arrived(numbers: list[float]) -> None:
             out = []
-            for number, (place, (_, shape, switches)) in enumerate(found.items()):
-                share, std = numbers[2 * number : 2 * number + 2]
-                out.append(Activation(place, shape, share if switches else None, std, odd=not math.isfinite(std)))
+            first = 0
+            for place, (seen, shape, switches) in found.items():
+                share, std, *spread = numbers[first : first + seen.numel()]
+                first += seen.numel()
+                made = Activation(place, shape, share if switches else None, std, odd=not math.isfinite(std))
+                if spread:
+                    counts = [int(value) for value in spread[2:]]
+                    steps = [now - before for before, now in zip([0, *counts], counts)]
+                    made = replace(made, low=spread[0], high=spread[1], histogram=steps)
+                out.append(made)
             then(out)
 
         readouts.append(Readout(vector, arrived))
+
+
+def _spread_of(output: torch.Tensor) -> torch.Tensor:
+    """(low, high, counts below each bin's upper edge) of at most 4,096 entries; those not finite are left out."""
+    values = sample_output(output, 4096).float()
+    finite = torch.isfinite(values)
+    clean = torch.where(finite, values, torch.zeros_like(values))
+    low, high = clean.amin(), clean.amax()
+    edges = low + (high - low) * torch.linspace(0, 1, OUTPUT_BINS + 1, device=values.device)[1:]
+    edges = torch.cat([edges[:-1], high.reshape(1)])
+    below = ((clean[:, None] <= edges[None, :]) & finite[:, None]).sum(0)
+    return torch.cat([torch.stack([low, high]), below.float()])
 
 
 def sample_output(output: torch.Tensor, most: int = 65_536) -> torch.Tensor:

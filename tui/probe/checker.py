@@ -6,6 +6,7 @@ result is said with the next look.
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from typing import Any, Callable, Optional
@@ -16,7 +17,7 @@ from torch import nn
 from ..run.events import Checkup, Presence
 from .camera import sample_output
 from .eyes import Eye
-from .meter import Readout, local, readable, sample
+from .meter import Readout, local, norms, readable, sample
 from .pace import Pace
 from .silences import Silences, said
 from .specimen import Specimen
@@ -71,6 +72,7 @@ class Checker(Eye):
     PANELS = ("doctor",)
 
     def __init__(self) -> None:
+        super().__init__()
         self.pace = Pace(SHARE, EVERY_S)
         self._silences = Silences()
         self._look: Optional[_Look] = None
@@ -195,14 +197,12 @@ def _read_left(look: _Look, tree: Tree) -> None:
     if all(grad is None for grad in grads):
         look.left = torch.zeros(len(grads), device=look.kept[0].values.device)
         return
-    device = look.kept[0].values.device
-    zero = torch.zeros((), device=device)
-    norms = torch.stack([_norm(grad).to(device) if readable(grad) else zero for grad in grads])
-    look.left = norms if look.left is None else torch.minimum(look.left, norms)
-
-
-def _norm(grad: Any) -> torch.Tensor:
-    return torch.linalg.vector_norm(sample(grad).float())
+    there = [number for number, grad in enumerate(grads) if readable(grad)]
+    left = norms([sample(grad) for grad in grads if grad is not None and readable(grad)]).float()
+    if len(there) < len(grads):
+        known, zero = dict(zip(there, left.unbind())), torch.zeros((), device=left.device)
+        left = torch.stack([known.get(number, zero) for number in range(len(grads))])
+    look.left = left if look.left is None else torch.minimum(look.left, left)
 
 
 def _compare(look: _Look, tree: Tree, optimizer: Any) -> None:
@@ -227,8 +227,8 @@ def _compare(look: _Look, tree: Tree, optimizer: Any) -> None:
     size = torch.linalg.vector_norm(other)
     look.numbers["cosine"] = torch.dot(one, other) / (torch.linalg.vector_norm(one) * size)
     if look.left is not None and look.judged:
-        left = torch.linalg.vector_norm(torch.stack([look.left[number] for number in which]))
-        look.numbers["carried"] = left.to(device) / size
+        left = look.left if len(which) == len(look.kept) else torch.stack([look.left[one] for one in which])
+        look.numbers["carried"] = torch.linalg.vector_norm(left).to(device) / size
 
 
 def _check_weights(look: _Look, tree: Tree) -> None:
@@ -236,8 +236,8 @@ def _check_weights(look: _Look, tree: Tree) -> None:
     parts = [sample(one) for one in tree.parameters(range(min(len(tree), MOST_CHECKED))) if readable(one)]
     if parts:
         device = parts[0].device
-        sums = [(part - part).sum().float().to(device) for part in parts]  # zero, or NaN
-        look.numbers["odd"] = (~torch.isfinite(torch.stack(sums))).sum()
+        largest = torch._foreach_norm(parts, math.inf)
+        look.numbers["odd"] = (~torch.isfinite(torch.stack([one.float().to(device) for one in largest]))).sum()
 
 
 def _read_batch(look: _Look, specimen: Specimen) -> None:

@@ -29,9 +29,12 @@ class Eye:
     step: int = 0
     """Updates made so far, at the moment that it is shown."""
 
-    def __init__(self) -> None:
-        self.dialled: Callable[[Optional[float]], Optional[float]] = lambda scheduled: scheduled
-        """The rate that the next update is going to use, when the program has scheduled this one."""
+    dialled: Callable[[Optional[float]], Optional[float]] = staticmethod(lambda scheduled: scheduled)
+    """The rate that the next update is going to use, when the program has scheduled this one."""
+    follows: Optional[Callable[[], None]] = None
+    """Called after every update, looked at or not, while it looks: may take a few microseconds."""
+    feeds: Optional[Callable[[Any], None]] = None
+    """Called with what a loader yielded, at every step while it looks: may take a few microseconds."""
 
     def wanted(self, wish: Presence, single: bool) -> bool:
         """Is it to look at the next step? `single`: a person looks at every single step or phase."""

@@ -40,11 +40,17 @@ class Gaze:
         self.eyes: list[Eye] = [Checker(), Outputs(), Walker(), Predictor(), Surveyor()]
         self.open: list[Eye] = []
         """Those that look at this step."""
+        self.follows: Optional[Callable[[], None]] = None
+        """What is to be called after every update."""
+        self.feeds: Optional[Callable[[Any], None]] = None
+        """What is to be called with every batch that a loader yields."""
         for eye in self.eyes:
             eye.dialled = dialled
         self.specimen = Specimen()
         """The batch of the step that is looked at; it stays until another one is."""
         self._shown_s = 0.0
+        self._unshown = False
+        """Something was computed since it was last shown."""
 
     def choose(self, tree: Tree, wish: Presence, single: bool) -> list[Eye]:
         """A step begins that can be looked at: which eyes do?"""
@@ -53,6 +59,8 @@ class Gaze:
         for eye in self.open:
             eye.step = self._step()
             self._guard(eye.WHAT, eye.opened, tree, wish)
+        self.follows = next((eye.follows for eye in self.open if eye.follows is not None), None)
+        self.feeds = next((eye.feeds for eye in self.open if eye.feeds is not None), None)
         return self.open
 
     @staticmethod
@@ -106,9 +114,10 @@ class Gaze:
                 busy = eye.work() or busy
 
             self._guard(eye.WHAT, slice_)
+        self._unshown = self._unshown or busy
         now = time.perf_counter()
-        if busy and now - self._shown_s >= SHOW_S:
-            self._shown_s = now
+        if self._unshown and (not busy or now - self._shown_s >= SHOW_S):
+            self._shown_s, self._unshown = now, False
             return True
         return False
 

@@ -59,8 +59,8 @@ def _adam(weight: torch.Tensor, grad: torch.Tensor, rate: float, group: Any, sta
     square = second * square + (1 - second) * grad * grad
     if group.get("amsgrad"):
         square = torch.maximum(square, state.get("max_exp_avg_sq", torch.zeros_like(square)))
-    width = (square / (1 - second**step)).sqrt() + group["eps"]
-    move = -rate * (mean / (1 - first**step)) / width
+    width = (square / (1 - second**step)).sqrt() + float(group["eps"])
+    move: torch.Tensor = -rate * (mean / (1 - first**step)) / width
     return move - rate * decay * weight if apart else move
 
 

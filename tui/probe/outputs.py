@@ -24,6 +24,7 @@ class Outputs(Eye):
     PANELS = ("weights",)
 
     def __init__(self) -> None:
+        super().__init__()
         self._wish = Presence()
         self._taken: Optional[tuple[torch.Tensor, torch.Tensor, dict[str, Any]]] = None
         self._picture: Optional[Picture] = None

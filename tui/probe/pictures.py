@@ -53,10 +53,16 @@ class Pictures:
             self._starts.extend(tree)
 
     def expose(
-        self, tree: Tree, guard: Optional[Guard], root_done: Callable[[], None], eyes: list[Eye], specimen: Specimen
+        self,
+        tree: Tree,
+        guard: Optional[Guard],
+        root_done: Callable[[], None],
+        eyes: list[Eye],
+        specimen: Specimen,
+        wish: Presence,
     ) -> None:
         """Puts the forward hook in place for the step to come. Without `guard` it only tells when the root is done."""
-        self._exposure = Exposure(tree, guard, root_done, eyes, specimen)
+        self._exposure = Exposure(tree, guard, root_done, eyes, specimen, closely=zoomed(wish, "network"))
 
     def close(self) -> None:
         """Takes the hook away and reads what it found."""
@@ -123,6 +129,11 @@ class Pictures:
 def _view(wish: Presence) -> tuple[object, ...]:
     """What of a presence changes the picture."""
     return (wish.tensor, wish.mode, wish.rows, wish.columns, wish.first, wish.sample, wish.open)
+
+
+def zoomed(wish: Presence, panel: str) -> bool:
+    """Has this panel the screen for itself?"""
+    return panel in wish.open and not {"weights", "loss"} & set(wish.open)
 
 
 def few_values(tree: Tree) -> list[list[float]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import torch
 from torch import nn
@@ -18,8 +18,8 @@ ROWS, COLUMNS = 28, 36
 LINE = 72
 """Points of the curve of a single weight."""
 PATH = 300
-FAR = 1e6
-"""Positions beyond this are not drawn into the picture's range."""
+FAR = 20.0
+"""The picture grows with the path up to this many times its first reach; what is beyond lies outside."""
 RENEW_S = 10.0
 """Where every batch has another surface, it is computed for a new one this often."""
 
@@ -30,11 +30,11 @@ class Plane:
     def __init__(self, tree: Tree) -> None:
         self.of = tree.root
         self.names = list(tree.names)
-        self.surface: Optional[Surface] = None
         self._path: list[list[float]] = []
         self._since = 0
-        self._low = [math.inf, math.inf]
-        self._high = [-math.inf, -math.inf]
+        self._reach = [0.0, 0.0]
+        """How far from zero the path has come on each axis."""
+        self._most: list[float] = []
         self._range: Optional[tuple[float, float, float, float]] = None
         self._replica: Optional[Replica] = None
         self._batch: Optional[tuple[Any, Any]] = None
@@ -44,31 +44,36 @@ class Plane:
         self._renew_at = 0.0
         self._refused = ""
         self._step = 0
+        self._loss: tuple[list[float], Optional[float]] = ([], None)
+        self._next: tuple[list[float], list[float]] = ([], [])
 
     @staticmethod
     def fits(tree: Tree) -> bool:
         """Is the model small enough, and where it can be read at no cost?"""
         tensors = tree.parameters(range(len(tree)))
-        return tree.has_root and 1 <= tree.model.weights <= 2 and all(one.is_cpu for one in tensors)
+        of_root = list(tree.root.parameters()) if tree.root is not None else []
+        whole = len(of_root) == len(tensors) == len(tree)
+        return whole and 1 <= tree.model.weights <= 2 and all(one.is_cpu for one in tensors)
 
     # ── the path ──
 
     def visit(self, parameters: list[torch.Tensor], step: int) -> None:
         """The weights are here now."""
-        here = [float(value) for one in parameters for value in one.detach().reshape(-1).tolist()]
+        here = [float(f"{value:.6g}") for one in parameters for value in one.detach().reshape(-1).tolist()]
         here = [*here, 0.0][:2]
         self._step = step
         if self._path and self._path[-1] == here:
             return
         if not self._path:
             self._since = step
+            self._most = [FAR * max(abs(value), 1.0) for value in here]
         self._path.append(here)
         if len(self._path) > PATH:  # the recent ones all, of those before every second
-            recent = self._path[-PATH // 3 :]
-            self._path = self._path[: -PATH // 3 : 2] + recent
+            kept = PATH // 3
+            self._path = self._path[:-kept:2] + self._path[-kept:]
         for axis, value in enumerate(here):
-            if abs(value) < FAR:
-                self._low[axis], self._high[axis] = min(self._low[axis], value), max(self._high[axis], value)
+            if abs(value) < self._most[axis]:
+                self._reach[axis] = max(self._reach[axis], abs(value))
 
     # ── the surface ──
 
@@ -118,16 +123,12 @@ class Plane:
         return [(one, place) for one in self._replica.parameters for place in range(one.numel())]
 
     def _fit_range(self) -> None:
-        """The path with a margin; anew when the path has left it."""
-        if self._range is not None and not self._left(self._range):
+        """Zero in the middle, the path with a margin; anew when the path has left it."""
+        if self._range is not None and self._reach[0] <= self._range[1] and self._reach[1] <= self._range[3]:
             return
-        spans = [_around(low, high) for low, high in zip(self._low, self._high)]
-        self._range = (*spans[0], *spans[1])
+        across, up = (1.4 * reach if reach > 1e-3 else 1.0 for reach in self._reach)
+        self._range = (-across, across, -up, up)
         self._values = []
-
-    def _left(self, range_: tuple[float, float, float, float]) -> bool:
-        left, right, bottom, top = range_
-        return self._low[0] < left or self._high[0] > right or self._low[1] < bottom or self._high[1] > top
 
     def _loss_at(self, row: int, column: int) -> float:
         assert self._replica is not None and self._range is not None
@@ -139,53 +140,60 @@ class Plane:
                 tensor.view(-1)[place] = value
         return self._replica.loss()
 
-    def show(self, loss: Optional[float], next_: list[float]) -> None:
-        """Makes the surface of what is known now.
-
-        Args:
-            loss: at the weights of now, where it is known.
-            next_: where the next update is going to put them.
-        """
+    def surface(self) -> Optional[Surface]:
+        """What is known now; while a new ground is computed, the one before it stays."""
         if not self._path:
-            return
+            return None
         if self._replica is None:
-            self.surface = Surface(kind="plane", step=self._step, refused=self._refused or "")
-            return
+            return Surface(kind="plane", step=self._step, refused=self._refused) if self._refused else None
+        ground = self._ground()
+        here = self._path[-1]
+        return dataclasses.replace(
+            ground,
+            step=self._step,
+            points=list(self._path),
+            since=self._since,
+            here=here,
+            next=self._next[1] if self._next[0] == here else [],
+            loss=self._loss[1] if self._loss[0] == here else None,
+        )
+
+    def _ground(self) -> Surface:
         rows, columns = self._shape()
         done = len(self._values) // columns
-        ground = self._finished
-        if done == rows or ground is None:
-            ground = Surface(
-                kind="plane",
-                rows=rows,
-                columns=columns,
-                done=done,
-                values=[float(f"{value:.5g}") for value in self._values[: done * columns]],
-                names=[name.rpartition(".")[2] if len(self.names) > 1 else name for name in self._axes()],
-                samples=self._samples,
-                **dict(zip(("left", "right", "bottom", "top"), self._range or (0.0, 1.0, 0.0, 1.0))),
-            )
-            self._finished = ground if done == rows else None
-        how = {**ground.__dict__, "step": self._step, "here": self._path[-1], "next": next_, "loss": loss}
-        path = [[float(f"{value:.5g}") for value in one] for one in self._path]
-        self.surface = Surface(**{**how, "points": path, "since": self._since})
+        if self._finished is not None and done < rows:
+            return self._finished
+        left, right, bottom, top = self._range or (0.0, 1.0, 0.0, 1.0)
+        ground = Surface(
+            kind="plane",
+            rows=rows,
+            columns=columns,
+            done=done,
+            values=[float(f"{value:.5g}") for value in self._values[: done * columns]],
+            left=left,
+            right=right,
+            bottom=bottom,
+            top=top,
+            names=self._axes(),
+            samples=self._samples,
+        )
+        if done == rows:
+            self._finished = ground
+        return ground
+
+    def known(self, loss: Optional[float], next_: list[float]) -> None:
+        """At the weights of now: the loss, and where the next update is going to put them."""
+        if self._path:
+            self._loss, self._next = (self._path[-1], loss), (self._path[-1], next_)
 
     def _axes(self) -> list[str]:
-        """A name for each weight."""
+        """A name for each weight, without what all of them share."""
         assert self._replica is not None
+        short = [name.rpartition(".")[2] for name in self.names]
         out = []
-        for name, one in zip(self.names, self._replica.parameters):
+        for name, one in zip(short if len(set(short)) == len(short) else self.names, self._replica.parameters):
             out += [name] if one.numel() == 1 else [f"{name}[{place}]" for place in range(one.numel())]
         return out
-
-
-def _around(low: float, high: float) -> tuple[float, float]:
-    """The range of an axis: what was visited, and as much again around it at the least a quarter of its own size."""
-    if low > high:
-        return -1.0, 1.0
-    middle, half = (low + high) / 2, (high - low) / 2
-    half = max(1.4 * half, 0.5 * abs(middle), 0.05)
-    return middle - half, middle + half
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -195,6 +203,3 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, (list, tuple)):
         return isinstance(other, (list, tuple)) and len(one) == len(other) and all(map(_equal, one, other))
     return bool(one is other or one == other)
-
-
-Landing = Callable[[], Optional[dict[int, torch.Tensor]]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import weakref
 from typing import Any, Callable, Optional
 
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from ..run.events import Presence
 from ..run.sights import Predictions
-from .answers import CRITERIA, Manner, Reading, manner_of, pictures_of, read
+from .answers import CRITERIA, Manner, Reading, manner_of, pictures_of, read, values_of
 from .boundary import Boundary
 from .eyes import Eye
 from .frames import is_foreign, program_lines
@@ -51,7 +52,6 @@ class Predictor(Eye):
     EVALUATES = True
 
     def __init__(self) -> None:
-        super().__init__()
         self._shown: Optional[Predictions] = None
         self._boundary = Boundary()
         self._readouts: list[Readout] = []
@@ -66,6 +66,12 @@ class Predictor(Eye):
         self._kind: Optional[str] = None
         self._manner: Optional[Manner] = None
         self._side = 0
+        self._targets: set[float] = set()
+        """Values that targets of a single score have had: a batch may hold one side only."""
+        self._yielded: tuple[Any, Any] = (None, None)
+        """Weak references to what a loader yielded last: input and target."""
+        self._loader_feeds = False
+        self.feeds = self._batch_yielded
         self._root: Optional[nn.Module] = None
         self._drawn_at: tuple[object, ...] = ()
 
@@ -80,7 +86,8 @@ class Predictor(Eye):
         self._deaf = None
         if tree.root is not self._root:
             self._root = tree.root
-            self._shown, self._manner, self._kind = None, None, None
+            self._shown, self._manner, self._kind, self._targets = None, None, None, set()
+            self._loader_feeds = False
             self._boundary.forget()
         first = next((info.picture for info in tree.model.tensors if len(info.shape) == 2), [])
         self._side = first[1] if first and first[1] == first[2] else 0
@@ -100,8 +107,8 @@ class Predictor(Eye):
 
     def judged(self, tree: Tree, specimen: Specimen) -> None:
         self._learn(specimen)
-        if specimen.inputs is not None:
-            self._boundary.feed(specimen.inputs, self._classes(specimen))
+        if specimen.inputs is not None and len(specimen.inputs) == 1 and not self._loader_feeds:
+            self._boundary.feed(specimen.inputs[0], _compared(specimen)[2])
         shown = self._shown
         if shown is not None and shown.source == "validation" and shown.known:
             return
@@ -119,8 +126,8 @@ class Predictor(Eye):
         if self._shown is None and specimen.loss is not None:
             self._learn(specimen)
             self._look_at_batch(specimen)
-            if specimen.inputs is not None:
-                self._boundary.feed(specimen.inputs, self._classes(specimen))
+            if specimen.inputs is not None and len(specimen.inputs) == 1:
+                self._boundary.feed(specimen.inputs[0], _compared(specimen)[2])
         at = (self.step, phase == "update", id(tree))
         if at != self._drawn_at:
             self._drawn_at = at
@@ -131,6 +138,26 @@ class Predictor(Eye):
         self._boundary.collect()
         self._readouts = [one for one in self._readouts if not one.collect()]
         return {"predictions": self._shown, "boundary": self._boundary.surface}
+
+    # ── what a loader yields ──
+
+    def _batch_yielded(self, data: Any) -> None:
+        """At every step: where a loader gives inputs with their targets, both are known without any loss."""
+        pair = data if isinstance(data, (list, tuple)) and len(data) == 2 else (None, None)
+        x, y = pair
+        if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor) or x.shape[:1] != y.shape[:1]:
+            self._yielded = (None, None)
+            return
+        self._yielded = (weakref.ref(x), weakref.ref(y))
+        if x.dim() == 2 and x.shape[1] == 2 and x.is_cpu and torch.is_grad_enabled():
+            self._loader_feeds = True
+            self._boundary.feed(x, y)
+
+    def _yielded_target(self, inputs: Any) -> Optional[torch.Tensor]:
+        """What a loader gave together with this input."""
+        x, y = (one() if one is not None else None for one in self._yielded)
+        fits = isinstance(inputs, torch.Tensor) and isinstance(x, torch.Tensor) and x.shape == inputs.shape
+        return y.to(inputs.device, non_blocking=True) if fits and isinstance(y, torch.Tensor) else None
 
     # ── a pass without gradients ──
 
@@ -157,8 +184,10 @@ class Predictor(Eye):
         began = time.perf_counter()
         inputs, output = open_
         manner = self._manner
+        if target is None:
+            target = self._yielded_target(inputs)
         if target is not None and self._kind is not None:
-            manner = manner_of(self._kind, output, target) or manner
+            manner = self._manner_of(self._kind, output, target) or manner
             self._manner = self._manner or manner
         if manner is None or (target is None and output.dim() > 2):
             return
@@ -190,10 +219,14 @@ class Predictor(Eye):
         kind, scores, target = _compared(specimen)
         if scores is None:
             return
-        manner = manner_of(kind, scores, target)
-        sides = self._manner is not None and self._manner.kind == "sides"
-        if manner is not None and not (sides and manner.kind == "values"):  # a batch may hold one side only
+        manner = self._manner_of(kind, scores, target)
+        if manner is not None:
             self._kind, self._manner = kind, manner
+
+    def _manner_of(self, kind: str, scores: torch.Tensor, target: Optional[torch.Tensor]) -> Optional[Manner]:
+        if target is not None and len(self._targets) <= 2:
+            self._targets |= values_of(target)
+        return manner_of(kind, scores, target, self._targets)
 
     def _look_at_batch(self, specimen: Specimen) -> None:
         _, scores, target = _compared(specimen)
@@ -208,16 +241,6 @@ class Predictor(Eye):
         inputs = specimen.inputs[0] if specimen.inputs else None
         fits = isinstance(inputs, torch.Tensor) and inputs.shape[:1] == scores.shape[:1]
         self._read(scores, target, manner, inputs if fits else None, take)
-
-    def _classes(self, specimen: Specimen) -> Optional[torch.Tensor]:
-        """The true classes of the batch, as numbers from zero."""
-        _, scores, target = _compared(specimen)
-        manner = self._manner
-        if target is None or manner is None or manner.kind == "values" or scores is None:
-            return None
-        if manner.kind == "sides":
-            return (target.reshape(-1) > manner.middle).long()
-        return target.argmax(1) if target.dim() == 2 else target
 
     def _read(
         self,

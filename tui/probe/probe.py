@@ -23,7 +23,7 @@ import torch
 
 from ..run import events
 from ..run.directory import RunDirectory
-from ..run.events import Live, Tick
+from ..run.events import Live, Presence, Tick
 from ..run.journal import SparserWithAge
 from . import hooks
 from .desk import Desk, claim
@@ -171,6 +171,8 @@ class Probe:
         if self._thread is not None and not self._mine():
             return
         self.guard("the loader", self._summary.loaded, iterator, data)
+        if self._gaze.feeds is not None and self._looking:
+            self.guard("the batches", self._gaze.feeds, data)
         if self._desk is not None:
             if self.walking:
                 self._phases.passed("batch")
@@ -242,6 +244,8 @@ class Probe:
         """An optimizer has updated: weights have moved."""
         if self._desk is None or self._thread != threading.get_ident():
             return
+        if self._gaze.follows is not None and self._looking:
+            self.guard("the path", self._gaze.follows)
         now = time.perf_counter()
         if now < self._quiet_until and now < self._tick_pace.at:
             try:
@@ -394,7 +398,7 @@ class Probe:
         single = self._gate.single
         norms_due = self._gate.unhurried or self._norm_pace.due(now)
         ratio_due = single or self._ratio_pace.due(now)
-        photo_due = self._looking and (single or self._pictures.pace.due(now))
+        photo_due = self._looking and (single or self._picture_due(now) or self._looks_elsewhere())
         if not (norms_due or ratio_due or photo_due or self._pictures.exposed):
             return
         tree = self._tree
@@ -422,6 +426,10 @@ class Probe:
     @property
     def _looking(self) -> bool:
         return self._desk is not None and self._desk.looking
+
+    def _looks_elsewhere(self) -> bool:
+        """Has the viewer turned to something that was not pictured yet?"""
+        return self._desk is not None and self._pictures.wants(self._desk.wish)
 
     def _stepped(self, optimizer: Any, first: bool) -> None:
         """After an update."""
@@ -474,13 +482,23 @@ class Probe:
             return
         desk = self._desk
         looking = self._looking and desk is not None
-        due = looking and (gate.single or pictures.pace.due(time.perf_counter()))
+        due = looking and (gate.single or pictures.pace.due(time.perf_counter()) or self._looks_elsewhere())
         if looking and desk is not None and self._summary.pass_ends and Gaze.evaluating(desk.wish):
             due = True  # what comes now may be the validation
         if (due or gate.by_phase or not self._phases.order) and not hooks.compiled_anything():
             look = self._looking or gate.by_phase
             eyes = self._gaze.choose(tree, desk.wish, gate.single) if looking and desk is not None else []
-            pictures.expose(tree, self._look_at_output if look else None, self._forward_done, eyes, self._gaze.specimen)
+            guard, wish = self._look_at_output if look else None, desk.wish if desk is not None else Presence()
+            pictures.expose(tree, guard, self._forward_done, eyes, self._gaze.specimen, wish)
+
+    def _picture_due(self, now: float) -> bool:
+        """Is it time, before an update? Then it waits for the next step, which the forward hook sees from its
+        beginning; not where there can be no hook, and not the first time."""
+        pictures, tree = self._pictures, self._tree
+        if not pictures.pace.due(now):
+            return False
+        can_wait = pictures.picture is not None and not pictures.exposed and tree is not None and tree.has_root
+        return not can_wait or hooks.compiled_anything()
 
     def _look_at_output(self, look: Callable[..., None], *args: Any) -> None:
         self.guard("the outputs", look, *args)

@@ -8,7 +8,6 @@ from typing import Any, Optional
 
 import torch
 from torch import nn
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ..run.events import Command, Presence, Survey
 from ..run.sights import Surface
@@ -16,8 +15,8 @@ from .eyes import Eye
 from .frames import is_foreign
 from .landing import landing
 from .plane import Plane
-from .slice import LEAST, MOST, Slice
 from .specimen import Replica, Specimen
+from .survey import LEAST, MOST, Slice
 from .tree import Tree
 
 SLICE_S = 0.03
@@ -31,10 +30,8 @@ class Surveyor(Eye):
     PANELS = ("valley",)
 
     def __init__(self) -> None:
-        super().__init__()
         self._plane: Optional[Plane] = None
-        self._follows: Any = None
-        """The hook that follows two weights from update to update, while somebody looks."""
+        self._tree: Optional[Tree] = None
         self._slice: Optional[Slice] = None
         self._surface: Optional[Surface] = None
         self._factor: Optional[float] = None
@@ -48,54 +45,42 @@ class Surveyor(Eye):
 
     # ── moments ──
 
-    def wanted(self, wish: Presence, single: bool) -> bool:
-        wanted = super().wanted(wish, single)
-        if not wanted:
-            self._follow(None)
-        return wanted
-
     def opened(self, tree: Tree, wish: Presence) -> None:
         self._meet(tree)
         self._awaits_update = False
-        if self._plane is not None:
-            self._plane.visit(tree.parameters(range(len(tree))), self.step)
-            self._follow(tree)
+        self._visit()
 
     def judged(self, tree: Tree, specimen: Specimen) -> None:
         root = tree.root
         if self._plane is not None and root is not None:
             self._plane.judge(root, specimen)
         elif self._factor is None and not self._unlike:
-            self._compare(root, specimen)
+            self._unlike = self._compare(root, specimen)
 
     def before_update(self, tree: Tree, optimizer: Any, specimen: Specimen) -> None:
         self._optimizer, self._awaits_update = optimizer, True
         if self._plane is not None:
-            self._plane.visit(tree.parameters(range(len(tree))), self.step)
+            self._visit()
             self._plane.work(GLANCE_S)
-            self._plane.show(_number(specimen.loss), self._next(tree))
+            self._plane.known(_number(specimen.loss), [])
 
     def after_update(self, tree: Tree, optimizer: Any) -> None:
         self._awaits_update = False
-        if self._plane is not None:
-            self._plane.visit(tree.parameters(range(len(tree))), self.step)
-            self._plane.show(None, [])
 
     def held(self, tree: Tree, optimizer: Optional[Any], phase: str, wish: Presence, specimen: Specimen) -> None:
-        self._awaits_update = phase == "backward"
-        self._optimizer = optimizer
+        in_hand = phase in ("loss", "backward")
+        self._awaits_update, self._optimizer = phase == "backward", optimizer
         if not any(name in self.PANELS for name in wish.open):
             return
         self._meet(tree)
-        root = tree.root
-        if self._plane is None or root is None:
+        root, plane = tree.root, self._plane
+        if plane is None or root is None:
             return
-        self._plane.visit(tree.parameters(range(len(tree))), self.step)
-        if specimen.loss is not None and phase in ("loss", "backward"):
-            self._plane.judge(root, specimen)
-        loss = _number(specimen.loss) if phase in ("loss", "backward") else None
-        self._plane.work(SLICE_S)
-        self._plane.show(loss, self._next(tree))
+        self._visit()
+        if in_hand and specimen.loss is not None:
+            plane.judge(root, specimen)
+        plane.work(SLICE_S)
+        plane.known(_number(specimen.loss) if in_hand else None, self._next(tree))
 
     def obey(self, command: Command, tree: Tree, specimen: Specimen, held: bool) -> Optional[str]:
         if not isinstance(command, Survey):
@@ -125,12 +110,7 @@ class Surveyor(Eye):
         """An unfinished survey goes on at the next hold, when training is let go in between: it works on a copy."""
         job = self._slice
         if job is None:
-            plane = self._plane
-            if plane is None or not plane.work(SLICE_S):
-                return False
-            shown = plane.surface
-            plane.show(shown.loss if shown is not None else None, shown.next if shown is not None else [])
-            return True
+            return self._plane is not None and self._plane.work(SLICE_S)
         job.work(SLICE_S)
         self._surface = job.surface()
         if job.done:
@@ -138,7 +118,7 @@ class Surveyor(Eye):
         return True
 
     def shows(self) -> dict[str, Any]:
-        return {"surface": self._plane.surface if self._plane is not None else self._surface}
+        return {"surface": self._plane.surface() if self._plane is not None else self._surface}
 
     # ── what is known of the model ──
 
@@ -146,23 +126,30 @@ class Surveyor(Eye):
         """The model, or another one."""
         if tree.root is self._root and tree.root is not None:
             return
-        self._follow(None)
-        self._root = tree.root
+        self._tree, self._root = tree, tree.root
         self._factor, self._unlike = None, ""
         self._slice, self._surface = None, None
         self._plane = Plane(tree) if Plane.fits(tree) else None
+        self.follows = self._visit if self._plane is not None else None
 
-    def _compare(self, root: Optional[nn.Module], specimen: Specimen) -> None:
-        """Is the loss of a copy that of the program? Only while the weights are those of the specimen."""
+    def _visit(self) -> None:
+        """The few weights are somewhere else now, or still there."""
+        if self._plane is not None and self._tree is not None:
+            self._plane.visit(self._tree.parameters(range(len(self._tree))), self.step)
+
+    def _compare(self, root: Optional[nn.Module], specimen: Specimen) -> str:
+        """Is the loss of a copy that of the program? Only while the weights are those of the specimen. Why not."""
         if specimen.loss is None or specimen.inputs is None:
-            return
+            return ""
+        if root is None:
+            return specimen.refusal(root)
         try:
-            self._factor = Replica(root, specimen).factor if root is not None else None
-            self._unlike = "" if root is not None else specimen.refusal(None)
+            self._factor = Replica(root, specimen).factor
         except Exception as error:
             if is_foreign(error):
                 raise
-            self._unlike = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        return ""
 
     def _refusal(self, command: Survey, tree: Tree, specimen: Specimen, held: bool) -> str:
         if self._plane is not None:
@@ -173,12 +160,9 @@ class Surveyor(Eye):
             return f"the number of points a side is not one of {LEAST} to {MOST}"
         if not 0 < command.span < math.inf:
             return "the span is not a positive number"
-        why = specimen.refusal(tree.root)
-        if why or self._unlike:
-            return why or self._unlike
-        if self._factor is None:
-            return "no batch has been seen whole while the valley was open: n runs one"
-        return ""
+        if specimen.loss is None or (self._factor is None and not self._unlike and self._compare(tree.root, specimen)):
+            return "no batch has been seen whole while the valley was open: n runs one, then v again"
+        return specimen.refusal(tree.root) or self._unlike
 
     def _next(self, tree: Tree) -> list[float]:
         """Where the update in hand is going to put the two weights; empty where that is not known."""
@@ -192,28 +176,6 @@ class Surveyor(Eye):
             moved = parameter.detach() + moves[id(parameter)] if id(parameter) in moves else parameter.detach()
             out += moved.reshape(-1).tolist()
         return [*out, 0.0][:2]
-
-    def _follow(self, tree: Optional[Tree]) -> None:
-        """Follows the two weights at every update, or no longer."""
-        if tree is None:
-            if self._follows is not None:
-                self._follows.remove()
-                self._follows = None
-            return
-        if self._follows is not None:
-            return
-        plane = self._plane
-
-        def moved(optimizer: Any, *rest: Any) -> None:
-            """Two numbers are read; a fault here is none of the program's."""
-            try:
-                parameters: list[torch.Tensor] = tree.parameters(range(len(tree)))
-                if plane is not None:
-                    plane.visit(parameters, self.step)
-            except (RuntimeError, ValueError, TypeError):
-                pass
-
-        self._follows = register_optimizer_step_post_hook(moved)
 
 
 def _number(loss: Optional[torch.Tensor]) -> Optional[float]:

@@ -27,8 +27,9 @@ def verdict_of(record: Record, specimen: Specimen, focus: Focus, graded: bool) -
     scores, position = _row(specimen.scores, focus)
     target, _ = _row(specimen.target, focus, one=kind == "cross-entropy")
     chances, _ = _row(specimen.chances, focus)
-    if scores is None:
-        scores, position = focus.vector(record.came)
+    came, where = focus.vector(record.came)
+    if scores is None or (kind == "cross-entropy" and _logits_of(came, scores)):
+        scores, position = came, where
     if record.compared is not None:
         name, output, true = record.compared
         if target is None:
@@ -51,6 +52,13 @@ def verdict_of(record: Record, specimen: Specimen, focus: Focus, graded: bool) -
         loss=loss,
         deltas=_at(delta, places) if fits else [],
     )
+
+
+def _logits_of(came: Optional[torch.Tensor], scores: torch.Tensor) -> bool:
+    """Are these the model's logits, of which the loss was given the log-probabilities in another shape?"""
+    if came is None or came.shape != scores.shape:
+        return False
+    return bool(torch.allclose(torch.log_softmax(came, -1), scores, rtol=1e-4, atol=1e-5))
 
 
 def _last_delta(record: Record) -> Optional[Kept]:

@@ -29,13 +29,15 @@ NOT_SEEN = "this batch was not watched from its beginning: press p until the nex
 
 
 class Walker(Eye):
-    """Looks at steps that a person looks at one by one. Between two of them it keeps the last one."""
+    """Looks at the steps that a person takes one by one, whether the phase view is open yet or not: the key that opens
+    it takes a step, too, and the numbers of that one are wanted."""
 
     WHAT = "the walk"
     PANELS = ("phases",)
 
     def __init__(self) -> None:
         self._wish = Presence()
+        """The newest one known."""
         self._fresh = False
         """The next module that runs begins a record."""
         self._record: Optional[Record] = None
@@ -47,10 +49,10 @@ class Walker(Eye):
         self._replica: Optional[Replica] = None
 
     def wanted(self, wish: Presence, single: bool) -> bool:
-        looks = single and super().wanted(wish, single)
-        if not looks:
+        self._wish = wish
+        if not single:
             self._forget()
-        return looks
+        return single
 
     def _forget(self) -> None:
         self._record = self._specimen = self._walk = self._nudge = self._replica = self._verdict = None
@@ -101,8 +103,6 @@ class Walker(Eye):
     # ── training is held ──
 
     def held(self, tree: Tree, optimizer: Optional[Any], phase: str, wish: Presence, specimen: Specimen) -> None:
-        if not any(name in self.PANELS for name in wish.open):
-            return
         self._wish = wish
         record = self._record
         done = record is not None and "update" in record.passed
@@ -110,7 +110,9 @@ class Walker(Eye):
             self._forget()
             self._walk = Walk(step=self.step + 1, absent=NOT_YET if phase == "start" else NOT_SEEN)
             if not tree.has_root:
-                self._walk = dataclasses.replace(self._walk, absent="the program has no module: its layers are not seen")
+                self._walk = dataclasses.replace(
+                    self._walk, absent="the program has no module: its layers are not seen"
+                )
             return
         if phase != "start" and not (phase == "zero_grad" and done and phase in record.passed):
             record.passes(phase)
@@ -157,7 +159,8 @@ class Walker(Eye):
         self._walk = dataclasses.replace(walk, stages=stages, passed=list(record.passed), nudge=None)
 
     def shows(self) -> dict[str, Any]:
-        return {"walk": self._walk} if self._walk is not None else {}
+        is_open = any(name in self.PANELS for name in self._wish.open)
+        return {"walk": self._walk} if is_open and self._walk is not None else {}
 
     # ── a weight moved by hand ──
 

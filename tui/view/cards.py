@@ -51,6 +51,7 @@ def read_card(path: Path) -> Card:
     metric = fields.get("metric", "")
     try:
         expect = _range(fields.get("expect", "0 0"))
+        on_path = int(fields.get("path", "0"))
         number, pace = int(fields.get("number", "0")), float(fields["pace"]) if "pace" in fields else None
         found = [_arm(arm, metric) for arm in arms]
     except ValueError as error:
@@ -65,6 +66,7 @@ def read_card(path: Path) -> Card:
         question=fields["question"],
         about=fields.get("about", ""),
         number=number,
+        path=on_path,
         choices={letter: fields[letter] for letter in LETTERS if fields.get(letter)},
         answer=fields.get("answer", ""),
         answers=dict(pair.split() for pair in fields.get("answers", "").split(",") if len(pair.split()) == 2),

@@ -16,8 +16,6 @@ from .scene import Arm, Card, Scene
 
 KEPT = 20
 """So many results of each lesson are remembered."""
-SHORT_PATH = ("dart", "neuron", "rate", "vanishing", "overfit")
-"""The lessons for whoever has twenty minutes, in this order."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,17 @@ class Progress:
 
     def next(self, cards: list[Card]) -> str:
         """The lesson to take next: the short path first, then by number; "" when all are done."""
-        there = [card.lesson for card in cards]
-        order = [*(name for name in SHORT_PATH if name in there), *there]
+        order = [*short_path(cards), *(card.lesson for card in cards)]
         return next((name for name in order if not self.done(name)), "")
 
     def _of(self, lesson: str) -> dict[str, Any]:
         about = self._all.get(lesson)
         return about if isinstance(about, dict) else {}
+
+
+def short_path(cards: list[Card]) -> list[str]:
+    """The lessons of the short path, in its order."""
+    return [card.lesson for card in sorted(cards, key=lambda card: card.path) if card.path]
 
 
 def arm_of(card: Card, arguments: tuple[str, ...]) -> Arm | None:

@@ -46,6 +46,8 @@ class Card:
     question: str
     about: str = ""
     number: int = 0
+    path: int = 0
+    """Its place on the short path, for whoever has twenty minutes; 0: not on it."""
     choices: dict[str, str] = field(default_factory=dict)
     answer: str = ""
     answers: dict[str, str] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ..history.race import TRAIN, Lane, Race, higher_is_better
 from .draw.cells import Line, clean, cut, fit, right, shorten, width_of
 from .draw.numbers import count, duration, number, percent
+from .draw.race import SIGNS, style
 
 
 @dataclass
@@ -24,9 +25,6 @@ class Words:
     """The command that shows a run again."""
 
 
-SIGNS = "●▲■◆✚○"
-"""One for each run, since no run is told by its colour alone."""
-
 LEADS = "◂"
 
 STATES = {
@@ -40,11 +38,6 @@ STATES = {
     "lost": ("✗ is gone", "bad"),
     "not started": ("not started", "warning"),
 }
-
-
-def style(place: int) -> str:
-    """The style of the run at this place."""
-    return f"race{place + 1}"
 
 
 def words_for(metric: str) -> str:
@@ -141,7 +134,7 @@ def verdict(race: Race, metric: str) -> str:
 
 
 def farewell(race: Race, words: Words, metric: str, width: int = 0) -> list[str]:
-    """What stays on the normal screen: how it stands, the table, how to see a run again. The names of the run directories
+    """What stays on the normal screen: how it stands, the table, how to see a run again. The names of the directories
     stand in the table, or below it where that would be wider than `width` cells."""
     table = standings(race, words.names, metric, None, runs=True)
     below: list[str] = []

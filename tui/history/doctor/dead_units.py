@@ -16,7 +16,9 @@ THRESHOLD = (
     f"more than {percent(NOTICED)} of a layer's units (alarm: {percent(ALARMING)}) with no output above zero for "
     f"{SAMPLES:,} samples"
 )
-SOURCE = "CS231n: “as much as 40 % dead” when the rate is too high; Amazon SageMaker Debugger: more than 50 % of a layer"
+SOURCE = (
+    "CS231n: “as much as 40 % dead” when the rate is too high; Amazon SageMaker Debugger: more than 50 % of a layer"
+)
 ADVICE = (
     "Dead units seldom come back, for no gradient passes them: start again with a lower learning rate, He "
     "initialisation, or an activation that leaks (LeakyReLU, GELU)."

@@ -88,7 +88,3 @@ def no_looks(state: RunState) -> str:
     """Why there is no look at a batch yet."""
     return "" if state.checkups.looks else "no batch has been looked at yet"
 
-
-def rising(values: list[float]) -> bool:
-    """Is each higher than the one before, or at least the last the highest and well above the first?"""
-    return len(values) >= 2 and values[-1] >= max(values) * 0.98 and values[-1] > values[0]

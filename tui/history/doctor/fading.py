@@ -16,8 +16,8 @@ STILL = 1e-5
 NOTHING = 1e-7
 LEAST_RATIOS = 5
 THRESHOLD = (
-    f"median gradient norm of the first layer below {NOTICED:g} of the last one's (alarm: {ALARMING:g}), and its update "
-    f"below {STILL:g} of its weights; or all gradients below {NOTHING:g} a weight while the loss is high"
+    f"median gradient norm of the first layer below {NOTICED:g} of the last one's (alarm: {ALARMING:g}), and its "
+    f"update below {STILL:g} of its weights; or all gradients below {NOTHING:g} a weight while the loss is high"
 )
 SOURCE = "AutoTrainer (ICSE 2021): ratio below 1e-3; Amazon SageMaker Debugger: mean magnitude below 1e-7"
 ADVICE = (

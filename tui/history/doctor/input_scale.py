@@ -15,7 +15,9 @@ THRESHOLD = (
     f"mean magnitude of the inputs above {LARGE:g}, or standard deviation above {WIDE:g} (alarm: {HUGE:g}) or below "
     f"{NARROW:g}"
 )
-SOURCE = "CS231n, data preprocessing; measured: inputs of 0 to 255 kill 96 % of the units at a rate that is fine otherwise"
+SOURCE = (
+    "CS231n, data preprocessing; measured: inputs of 0 to 255 kill 96 % of the units at a rate that is fine otherwise"
+)
 ADVICE = "Standardise the inputs: subtract the mean and divide by the standard deviation of the training data."
 CHECK = "Print x.mean() and x.std() of the tensor that goes into the first layer."
 

@@ -23,7 +23,9 @@ def find(state: RunState) -> Optional[Finding]:
     told = [look for look in state.checkups.looks if look.carried is not None][-LOOKS:]
     if len(told) < LOOKS or not all(look.carried for look in told):
         return None
-    words = "The gradient of each update is added to all those before it: it was still there when the next backward pass "
+    words = (
+        "The gradient of each update is added to all those before it: it was still there when the next backward pass "
+    )
     words += "began."
     cosine = state.checkups.middle(lambda look: look.cosine, LOOKS, 40)
     if cosine is not None:

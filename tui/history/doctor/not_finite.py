@@ -10,7 +10,7 @@ from .evidence import say
 from .finding import ALARM, CERTAIN, NOTICE, Finding, Rule
 
 LEAST = 20
-"""Gradients alone must have been so in this many measurements in a row: loss scaling lets single ones pass by design."""
+"""Gradients alone must have been so in this many measurements in a row: with loss scaling single ones are normal."""
 THRESHOLD = f"any loss or weight that is not finite; gradients alone in {LEAST} measurements in a row"
 SOURCE = "Amazon SageMaker Debugger, ExplodingTensor"
 ADVICE = (
@@ -28,12 +28,16 @@ def find(state: RunState) -> Optional[Finding]:
         title = "The loss is not a number" if now and loss != loss else "The loss is infinite"
         words = _since(state, loss) if now else "The loss is still finite."
         if weights:
-            words += f" {weights} weight {'tensors hold' if weights > 1 else 'tensor holds'} values that are not finite."
+            words += (
+                f" {weights} weight {'tensors hold' if weights > 1 else 'tensor holds'} values that are not finite."
+            )
         title = title if now else "Weights are not finite"
         more = " What is computed from such weights stays so: this run will not recover." if weights else ""
         return _finding(ALARM, title, words + _where(state), ADVICE + more, CERTAIN)
     if since is not None:
-        words = f"At step {since:,} a loss was not finite; the losses since are, and so are the weights that were checked."
+        words = (
+            f"At step {since:,} a loss was not finite; the losses since are, and so are the weights that were checked."
+        )
         return _finding(NOTICE, "One batch gave no finite loss", words, ADVICE, CERTAIN)
     odd = [row for row, health in enumerate(state.health) if _odd(list(health.recent))]
     if odd:

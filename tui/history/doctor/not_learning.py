@@ -65,8 +65,12 @@ def waits(state: RunState) -> str:
         return f"what guessing costs is known of a cross-entropy only, not of this loss ({loss or 'kind unknown'})"
     if _early(state):
         done = epochs_done(state)
-        return f"step {state.step} of {STEPS}" if done is None else f"epoch {done + 1}: it waits for {EPOCHS} whole ones"
-    return "" if loss_lately(state) is not None and math.isfinite(loss_lately(state) or 0) else "too few losses are known"
+        return (
+            f"step {state.step} of {STEPS}" if done is None else f"epoch {done + 1}: it waits for {EPOCHS} whole ones"
+        )
+    return (
+        "" if loss_lately(state) is not None and math.isfinite(loss_lately(state) or 0) else "too few losses are known"
+    )
 
 
 RULE = Rule(10, "no learning", find, waits, any_size=True)

@@ -6,11 +6,13 @@ import math
 from typing import Optional
 
 from ..state import RunState
-from .evidence import loss_lately, percent, say, steps_per_epoch
+from .evidence import loss_lately, say, steps_per_epoch
 from .finding import ALARM, LIKELY, NOTICE, Finding, Rule
 
 NOTICED, ALARMING = 1.15, 1.5
 WORSE, HOLDS = 0.03, 0.01
+LEAST_RISE = 0.01
+"""A rise by less than this share of the loss at the start is noise: near zero any ratio is reached."""
 EVALUATIONS = 3
 THRESHOLD = (
     f"validation loss above {NOTICED:g} times its best in {EVALUATIONS} evaluations while the training loss falls; "
@@ -58,7 +60,8 @@ def _past_its_best(state: RunState) -> Optional[tuple[int, float, list[float], t
     if best is None or len(last) < EVALUATIONS or best[1] <= 0 or last[0][0] <= best[0]:
         return None
     values = [value for _, value in last]
-    if min(values) <= NOTICED * best[1]:
+    least = LEAST_RISE * state.first_loss if state.first_loss is not None and state.first_loss > 0 else 0.0
+    if min(values) <= NOTICED * best[1] or min(values) - best[1] < least:
         return None
     then = state.checkups.lately(min(50, steps_per_epoch(state) or 50), until=best[0])
     if then is None:

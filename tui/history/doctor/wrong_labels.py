@@ -6,10 +6,10 @@ import math
 from typing import Optional
 
 from ..state import RunState
-from .evidence import chance, guessing, loss_lately, no_looks, percent, rising, say
+from .evidence import chance, guessing, loss_lately, no_looks, percent, say
 from .finding import ALARM, LIKELY, NOTICE, POSSIBLE, Finding, Rule
 
-LEARNED = 0.9
+LEARNED, FALLEN = 0.9, 0.95
 EVALUATIONS = 3
 THRESHOLD = (
     f"training accuracy above {percent(LEARNED)} with validation accuracy no better than guessing; or validation loss "
@@ -31,14 +31,16 @@ def find(state: RunState) -> Optional[Finding]:
     learned = state.checkups.middle(lambda look: look.accuracy, 5, 20)
     loss, first = loss_lately(state), state.first_loss
     values = [value for _, value in state.validation.recent if math.isfinite(value)]
-    falls = loss is not None and first is not None and loss < 0.7 * min(first, known)
+    falls = loss is not None and first is not None and loss < FALLEN * min(first, known)
     useless = right is not None and right < guessing(classes)
     if useless and learned is not None and learned > LEARNED:
-        words = f"{percent(learned)} of the training batches are right, but only {percent(right or 0)} of the validation "
+        words = (
+            f"{percent(learned)} of the training batches are right, but only {percent(right or 0)} of the validation "
+        )
         words += f"data; guessing among {classes} classes gives {percent(1 / classes)}."
         return _finding(ALARM, words, LIKELY)
-    climbs = len(values) > EVALUATIONS and rising(values[-EVALUATIONS:]) and min(values[-EVALUATIONS:]) > 1.1 * known
-    climbs = climbs and values[-1] > 1.1 * values[0]
+    last = values[-EVALUATIONS:]
+    climbs = len(values) > EVALUATIONS and min(last) > max(1.05 * known, min(values)) and values[-1] > 1.05 * values[0]
     if falls and climbs and (useless or right is None):
         words = f"The training loss fell from {say(first or 0)} to {say(loss or 0)}, while the validation loss rose to "
         words += f"{say(values[-1])}; guessing gives {say(known)}."

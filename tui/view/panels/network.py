@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ...run.events import Activation, Model, ModuleInfo
 from ..draw.cells import Line, cut, fit, right, width_of, wrap
 from ..draw.numbers import count, number, percent, size
+from ..draw.sparkline import BLOCKS
 from ..draw.units import Layered, diagram, fits
 from ..scene import Scene
 from .panel import Panel
@@ -98,9 +99,11 @@ class Network(Panel):
         if model is not self._model:
             self._model, self._tree = model, tree_of(model)
         drawn = _units(scene, model, width, height)
-        if drawn:
+        if drawn and scene.zoomed != self.id:
             return drawn
         lines = _tree_lines(scene, self._tree, model, width, roomy=height >= 12)
+        if drawn and scene.zoomed == self.id:
+            lines = [*lines, [], *_units(scene, model, min(width, 72), height - 2)]
         most = max(0, len(lines) - height)
         start = min(scene.scroll.get("network", 0), most)
         scene.scroll["network"] = start
@@ -213,6 +216,8 @@ def _node_line(node: Node, shown: dict[int, Activation], depth: int, width: int,
     else:
         left += [(f"{name} {info.kind}" + (f" {info.detail}" if info.detail else ""), "dim")]
         tail = []
+    if width >= 70:
+        return [*fit(cut(left, width - 56), width - 56), *right(tail, 9), ("  ", "ink"), *_outputs(seen, scene, node)]
     if seen is not None and seen.odd:
         tail = [("✗ NaN", "bad")]
     elif seen is not None and seen.on is not None:
@@ -222,6 +227,34 @@ def _node_line(node: Node, shown: dict[int, Activation], depth: int, width: int,
     if width_of(left) > room and info.detail:
         left = [cell for cell in left if cell[0].strip() != info.kind] if info.tensors else left
     return fit(cut(left, max(1, room)), room + 1) + right(tail, width_of(tail))
+
+
+def _outputs(seen: Activation | None, scene: Scene, node: Node) -> Line:
+    """In the zoom, of the last photographed batch: lowest output, histogram, highest; what is on, what is dead."""
+    if seen is None:
+        return []
+    if seen.odd:
+        return [("✗ not finite", "bad")]
+    line: Line = []
+    if seen.histogram and seen.low is not None and seen.high is not None:
+        top = max(seen.histogram) or 1
+        bars = "".join(BLOCKS[min(7, int(7.999 * value / top))] if value else " " for value in seen.histogram)
+        line = [
+            *right([(number(seen.low, 2), "dim")], 8),
+            (" " + bars + " ", "ink"),
+            (f"{number(seen.high, 2):<7}", "dim"),
+        ]
+    silence = scene.state.checkups.silences.get((node.place, False))
+    if silence is not None and silence.silent and silence.samples >= ENOUGH:
+        dead = silence.silent / max(1, silence.units)
+        line.append((f"▲ {silence.silent}/{silence.units} dead" if dead > 0.3 else f"{silence.silent} dead", "warning"))
+    elif seen.on is not None:
+        line.append((f"{percent(seen.on)} on", "warning" if seen.on < 0.02 else "dim"))
+    return line
+
+
+ENOUGH = 1000
+"""Samples for which a unit has to be silent to be called dead."""
 
 
 def _focused(scene: Scene, info: ModuleInfo) -> bool:

@@ -9,7 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from ..learning import SHORT_PATH, Progress
+from ..learning import Progress, short_path
 from ..scene import Card
 
 
@@ -29,14 +29,10 @@ class Lessons(ModalScreen[str]):
             done = sum(self._progress.done(card.lesson) for card in self._cards)
             box.border_subtitle = f"{done} of {len(self._cards)} done"
             yield OptionList(*(Option(line_of(card, self._progress), id=card.lesson) for card in self._cards))
-            words = "✓ done · → the short path: " + ", ".join(self._short()) + "\nenter starts · esc back"
+            words = "✓ done · → the short path: " + ", ".join(short_path(self._cards)) + "\nenter starts · esc back"
             if self._program:
                 words += f" · {self._program} then goes on by itself; backlit attach shows it again"
             yield Static(words, classes="dim", markup=False)
-
-    def _short(self) -> list[str]:
-        there = [card.lesson for card in self._cards]
-        return [name for name in SHORT_PATH if name in there]
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
@@ -51,5 +47,5 @@ class Lessons(ModalScreen[str]):
 
 def line_of(card: Card, progress: Progress) -> Content:
     """One line: done or not, number, id, what it is about."""
-    sign = "✓" if progress.done(card.lesson) else ("→" if card.lesson in SHORT_PATH else " ")
+    sign = "✓" if progress.done(card.lesson) else ("→" if card.path else " ")
     return Content(f"{sign} {card.number:>2} {card.lesson:<12}{card.about or card.title}")

@@ -35,8 +35,12 @@ class Slice:
         step: int,
         move: Optional[dict[int, torch.Tensor]],
     ) -> None:
-        """specimen: kept, so that it stays as it is. factor: of the loss, as an earlier replica found it. move: what the
-        next update adds to each parameter, by its id."""
+        """
+        Args:
+            specimen: kept, so that it stays as it is.
+            factor: of the loss, as an earlier replica found it.
+            move: what the next update adds to each parameter, by its id.
+        """
         self._replica = Replica(root, specimen, factor)
         self.side, self.span, self.step = side, span, step
         generator = torch.Generator().manual_seed(SEED)
@@ -111,4 +115,5 @@ def direction(weight: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return torch.zeros_like(weight)
     rows = drawn.reshape(weight.shape[0], -1)
     wanted = weight.reshape(weight.shape[0], -1).norm(dim=1, keepdim=True)
-    return (rows * (wanted / (rows.norm(dim=1, keepdim=True) + 1e-10))).reshape(weight.shape)
+    scaled: torch.Tensor = rows * (wanted / (rows.norm(dim=1, keepdim=True) + 1e-10))
+    return scaled.reshape(weight.shape)
