@@ -95,7 +95,8 @@ def lesson_names() -> list[str]:
     return sorted(path.stem for path in (PACKAGE / "lessons").glob("*.md"))
 
 
-COMMON = {"batch", "chain", "convolution", "hidden", "init", "loss", "neuron", "optimizers", "rate", "skip", "digits"}
+COMMON = {"batch", "chain", "convolution", "digits", "hidden", "init", "loss", "neuron", "optimizers", "perceptron"}
+COMMON |= {"rate", "skip"}
 """Names of lessons that are also words of the field, and stand in the code as such."""
 
 

@@ -17,6 +17,8 @@ from ..run.sights import Sample
 
 SAMPLES = 24
 """So many samples are shown one by one."""
+LARGE = 256
+"""Of pictures with more pixels than this half as many."""
 CLASSES = 20
 """Of so many classes the confusions and all probabilities are told."""
 PAIRS = 300
@@ -174,6 +176,8 @@ def read(
         samples: how many of them to show one by one.
     """
     with torch.no_grad():
+        if pictures is not None and pictures[0].numel() > LARGE:
+            samples = min(samples, SAMPLES // 2)
         if manner.kind == "values":
             return _read_values(scores, target, pictures, samples)
         rows, truth, single = _as_rows(scores, target, manner)
@@ -361,4 +365,4 @@ def _letters(told: Vector, numbers: list[float], shape: tuple[int, int, int]) ->
         return []
     letters = WEIGHT_LEVELS + "n"
     rows = _split(told.take(numbers), height * width)
-    return ["".join(letters[int(level)] for level in row) for row in rows]
+    return ["".join([letters[int(level)] for level in row]) for row in rows]

@@ -16,9 +16,9 @@ from .meter import Readout
 from .pace import Pace
 from .specimen import copied, untouched
 
-SIDE = 40
+SIDE = 36
 """Values along each edge."""
-POINTS = 400
+POINTS = 300
 MOST_WEIGHTS = 200_000
 MARGIN = 0.08
 """Of the data's range, on each side."""
@@ -136,15 +136,13 @@ class Boundary:
                 rows=SIDE,
                 columns=SIDE,
                 done=SIDE,
-                values=[_short(value, 4) for value in values],
+                values=[round(value, 3) for value in values] if classes else [_short(value) for value in values],
                 left=low[0],
                 right=high[0],
                 bottom=low[1],
                 top=high[1],
                 names=["first input", "second input"],
-                points=[
-                    [_short(place[0], 4), _short(place[1], 4), true[n], sides[n]] for n, (place, _) in enumerate(points)
-                ],
+                points=[[_short(place[0]), _short(place[1]), true[n], sides[n]] for n, (place, _) in enumerate(points)],
                 classes=classes,
                 level=level,
             )
@@ -186,5 +184,5 @@ def _sides(values: torch.Tensor, classes: int, level: float) -> torch.Tensor:
     return torch.where(values.isnan(), torch.full_like(values, -1), said)
 
 
-def _short(value: float, digits: int) -> float:
-    return float(f"{value:.{digits}g}")
+def _short(value: float) -> float:
+    return float("%.4g" % value)

@@ -107,8 +107,8 @@ def _at(values: Optional[torch.Tensor], places: list[int]) -> list[float]:
 
 def recognised(output: Kept, target: Kept, loss: float, name: str = "") -> tuple[str, str]:
     """(kind, how) of a loss that a module of the program's own computes, when its number is that of a known formula for
-    this batch; ("", "") when it is none of them. `name` is its class: inside the margin hinge and absolute error are the
-    same."""
+    this batch; ("", "") when it is none of them. `name` is its class: inside the margin hinge and absolute error are
+    the same."""
     if output.values is None or target.values is None or output.values.numel() != target.values.numel():
         return "", ""
     out = output.values.to("cpu", torch.float64).reshape(-1)
