@@ -24,7 +24,7 @@ def evaluate(model: nn.Module, loss_fn: nn.Module, x: torch.Tensor, y: torch.Ten
 
 
 def options() -> argparse.Namespace:
-    parser = data.arguments("ward", str(__doc__), epochs=40, batch=32)
+    parser = data.arguments("ward", str(__doc__), epochs=20, batch=32)
     parser.add_argument("--case", type=int, choices=CASES, default=1, help="which training to watch")
     parser.add_argument("--lr", type=data.rate, help="learning rate; None: the rate of the case")
     parser.add_argument("--repaired", action="store_true", help="the case without its fault")
@@ -62,7 +62,7 @@ def main() -> None:
     model = nn.Sequential(*layers)
 
     # The loss and the steps
-    rate = {2: 0.01, 4: 0.0003, 6: 2.0}.get(case, 0.1) if args.lr is None else args.lr
+    rate = {2: 0.01, 4: 0.0001, 6: 2.0}.get(case, 0.1) if args.lr is None else args.lr
     loss_fn = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     print(f"case {args.case}  {sum(p.numel() for p in model.parameters()):,} weights, learning rate {rate:g}")

@@ -29,7 +29,7 @@ class Boundary:
 
     def __init__(self) -> None:
         self.surface: Optional[Surface] = None
-        self._pace = Pace(share=0.01, every_s=0.5)
+        self._pace = Pace(share=0.005, every_s=0.5)
         self._points: dict[tuple[float, float], float] = {}
         """The last data, each once: its target by its coordinates, NaN where that is unknown."""
         self._low = [math.inf, math.inf]
@@ -52,8 +52,13 @@ class Boundary:
             target = torch.full_like(x[:, 0], math.nan)
         elif target.numel() != x.shape[0]:
             target = target.detach().argmax(1)
+        x, target = x.detach()[-POINTS:], target.detach().reshape(-1)[-POINTS:]
+        if x.is_cpu and target.is_cpu:
+            for (first, second), true in zip(x.tolist(), target.tolist()):
+                self._take(first, second, float(true))
+            return
         told = Vector()
-        told.put(x[-POINTS:], target[-POINTS:])
+        told.put(x, target.to(x.device))
 
         def arrived(numbers: list[float]) -> None:
             places, targets = told.take(numbers), told.take(numbers)
@@ -61,7 +66,6 @@ class Boundary:
                 self._take(first, second, true)
 
         self._readouts.append(Readout(told.whole(), arrived))
-        self.collect()
 
     def _take(self, first: float, second: float, true: float) -> None:
         if not (math.isfinite(first) and math.isfinite(second)):
@@ -71,8 +75,10 @@ class Boundary:
         points[first, second] = true
         if len(points) > POINTS:
             del points[next(iter(points))]
-        for axis, value in enumerate((first, second)):
-            self._low[axis], self._high[axis] = min(self._low[axis], value), max(self._high[axis], value)
+        low, high = self._low, self._high
+        if first < low[0] or first > high[0] or second < low[1] or second > high[1]:
+            self._low = [min(low[0], first), min(low[1], second)]
+            self._high = [max(high[0], first), max(high[1], second)]
 
     def refresh(self, root: Optional[nn.Module], manner: Optional[Manner], step: int, always: bool = False) -> None:
         """Asks again, when it is time, or `always`."""
@@ -185,4 +191,4 @@ def _sides(values: torch.Tensor, classes: int, level: float) -> torch.Tensor:
 
 
 def _short(value: float) -> float:
-    return float("%.4g" % value)
+    return float(f"{value:.4g}")

@@ -24,6 +24,9 @@ from .tree import Tree
 MOST_S = 0.05
 """Reading the batches of one pass may take so long in all; those after it are not counted."""
 
+FEEDING = 0.005
+"""Share of the time that collecting data for the plane of two inputs may take."""
+
 
 class Pass:
     """The batches of one pass without gradients, added up as they arrive."""
@@ -71,6 +74,7 @@ class Predictor(Eye):
         self._yielded: tuple[Any, Any] = (None, None)
         """Weak references to what a loader yielded last: input and target."""
         self._loader_feeds = False
+        self._feed_at = 0.0
         self.feeds = self._batch_yielded
         self._root: Optional[nn.Module] = None
         self._drawn_at: tuple[object, ...] = ()
@@ -143,15 +147,16 @@ class Predictor(Eye):
 
     def _batch_yielded(self, data: Any) -> None:
         """At every step: where a loader gives inputs with their targets, both are known without any loss."""
-        pair = data if isinstance(data, (list, tuple)) and len(data) == 2 else (None, None)
-        x, y = pair
+        x, y = data if isinstance(data, (list, tuple)) and len(data) == 2 else (None, None)
         if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor) or x.shape[:1] != y.shape[:1]:
             self._yielded = (None, None)
             return
         self._yielded = (weakref.ref(x), weakref.ref(y))
-        if x.dim() == 2 and x.shape[1] == 2 and x.is_cpu and torch.is_grad_enabled():
+        began = time.perf_counter()
+        if began >= self._feed_at and x.dim() == 2 and x.shape[1] == 2 and x.is_cpu and torch.is_grad_enabled():
             self._loader_feeds = True
             self._boundary.feed(x, y)
+            self._feed_at = began + (time.perf_counter() - began) / FEEDING
 
     def _yielded_target(self, inputs: Any) -> Optional[torch.Tensor]:
         """What a loader gave together with this input."""

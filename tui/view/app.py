@@ -216,7 +216,8 @@ class BacklitApp(PatientApp[int]):
         width, height = width or self.size.width, height or self.size.height
         scene = self.scene
         scene.size = size_class(width, height)
-        places = arrange(width, height, scene.tab, scene.zoomed, len(scene.state.layers) or 3, scene.content)
+        layers = len(scene.state.layers) or 3
+        places = arrange(width, height, scene.tab, scene.zoomed, layers, scene.content, self._reading)
         for name, panel in self._panels.items():
             place = places.get(name)
             panel.display = place is not None
@@ -228,6 +229,11 @@ class BacklitApp(PatientApp[int]):
             if shown:
                 self.focus_panel(shown[0])
         self._tell(time.monotonic(), force=True)
+
+    @property
+    def _reading(self) -> bool:
+        """Is the card to be read now, after the end?"""
+        return self.scene.tab == "card" and self.scene.card is not None and revealed(self.scene)
 
     def panel(self, name: str) -> Panel | None:
         return self._panels.get(name)

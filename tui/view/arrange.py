@@ -46,7 +46,13 @@ def size_class(width: int, height: int) -> str:
 
 
 def arrange(
-    width: int, height: int, tab: str, zoomed: str = "", layers: int = 3, content: Collection[str] = ()
+    width: int,
+    height: int,
+    tab: str,
+    zoomed: str = "",
+    layers: int = 3,
+    content: Collection[str] = (),
+    reading: bool = False,
 ) -> dict[str, Place]:
     """The place of every panel that is visible.
 
@@ -54,6 +60,7 @@ def arrange(
         tab: the tab in front, where panels share a place.
         zoomed: the one panel that has the whole middle, or "".
         content: the tabs that have something to show, of those that exist only then.
+        reading: the tab in front is to be read: it gets most of the room.
         layers: rows that the gradient panel would like to have, in the compact size.
     """
     size = size_class(width, height)
@@ -68,11 +75,11 @@ def arrange(
         places[zoomed] = Place(0, top, width, max(1, middle))
         return places
     if size == "compact":
-        places |= _compact(width, top, middle, front(size, tab, content), layers)
+        places |= _compact(width, top, middle, front(size, tab, content), layers, reading)
     elif size == "wide":
         places |= _wide(width, top, middle, front(size, tab, content) or "explain")
     else:
-        places |= _normal(width, top, middle, front(size, tab, content))
+        places |= _normal(width, top, middle, front(size, tab, content), reading)
     return {name: place for name, place in places.items() if place.width > 0 and place.height > 0}
 
 
@@ -82,11 +89,11 @@ def front(size: str, tab: str, content: Collection[str] = ()) -> str:
     return tab if tab in there else (there[0] if there else "")
 
 
-def _normal(width: int, top: int, middle: int, tab: str) -> dict[str, Place]:
+def _normal(width: int, top: int, middle: int, tab: str, reading: bool) -> dict[str, Place]:
     upper = middle // 2
     network = max(28, width * 28 // 120)
     weights = max(44, width * 44 // 120)
-    loss = width * 70 // 120
+    loss = width * (50 if reading else 70) // 120
     return {
         "network": Place(0, top, network, upper),
         "weights": Place(network, top, weights, upper),
@@ -96,15 +103,17 @@ def _normal(width: int, top: int, middle: int, tab: str) -> dict[str, Place]:
     }
 
 
-def _compact(width: int, top: int, middle: int, tab: str, layers: int) -> dict[str, Place]:
+def _compact(width: int, top: int, middle: int, tab: str, layers: int, reading: bool) -> dict[str, Place]:
     if middle < 11:  # too low for everything: what says most
         return {"loss": Place(0, top, width, middle)}
     gradients = max(5, min(layers + 4, 7 + max(0, (middle - 20) // 2)))
     tabs = 5 + max(0, (middle - 20) // 3)
     if tab in SOMETIMES:  # they say more than Explain, which repeats what other panels show
         tabs = max(tabs, middle * 2 // 5)
+    if reading:
+        gradients, tabs = 0, max(tabs, middle * 2 // 3)
     rest = middle - gradients - tabs
-    if rest < 4:
+    if rest < 4 or reading:
         gradients, rest = 0, middle - tabs
     weights = max(20, min(width - 20, width * 36 // 80)) if width >= 40 else width // 2
     return {

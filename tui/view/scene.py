@@ -192,7 +192,10 @@ class Scene:
         there = {
             "card": self.card is not None,
             "doctor": model is not None,
-            "predict": bool(kind) or (live is not None and live.predictions is not None),
+            "predict": bool(kind)
+            or (self.card is not None and self.card.show == "predict")
+            or (model is not None and any(len(one.shape) == 2 and one.shape[1] == 2 for one in model.tensors[:1]))
+            or (live is not None and live.predictions is not None),
             "valley": self.surveyed
             or (model is not None and 0 < model.weights <= 2)
             or (live is not None and live.surface is not None),

@@ -54,7 +54,7 @@ class School:
                 card.question,
                 card.choices,
                 other="any other key goes on without an answer",
-                more=card.before,
+                more="\n\n".join(card.before.splitlines()),
             ),
             answered,
         )

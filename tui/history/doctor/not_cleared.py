@@ -8,7 +8,7 @@ from ..state import RunState
 from .evidence import no_looks, say
 from .finding import ALARM, CERTAIN, LIKELY, Finding, Rule
 
-LOOKS = 5
+LOOKS = 3
 ALIKE = 0.9
 THRESHOLD = (
     f"in {LOOKS} looks in a row the gradient of the update before was still there when the next backward pass began, "

@@ -9,7 +9,8 @@ from ..state import RunState
 from .evidence import SILENT_STEPS, no_looks, percent, say, steps_per_epoch
 from .finding import ALARM, LIKELY, NOTICE, POSSIBLE, Finding, Rule
 
-LOOKS, LABELS = 10, 100
+LOOKS, FEW_PAIRS = 6, 300
+"""So many batches are looked at, with so many pairs of labels in them."""
 ALIKE = 0.5
 REPEATS, PAIRS, EPOCHS = 0.5, 60, 3
 NEIGHBOURS = 4
@@ -51,7 +52,7 @@ def _kinds(state: RunState) -> Optional[tuple[float, float]]:
             looks += 1
     pool = state.checkups.labels()
     total = sum(pool)
-    if looks < LOOKS or total < LABELS:
+    if looks < LOOKS or pairs < FEW_PAIRS or total < 2:
         return None
     together = sum(one * (one - 1) for one in pool) / (total * (total - 1))
     if together >= 0.9 or same == 0:
@@ -89,8 +90,10 @@ def waits(state: RunState) -> str:
     if _kinds(state) is not None or repeats_itself(state) is not None:
         return ""
     looks = sum(1 for look in state.checkups.looks if sum(look.labels) >= 2)
-    if looks:
+    if 0 < looks < LOOKS:
         return f"the labels of {looks} of {LOOKS} batches were looked at"
+    if looks:
+        return "too few labels were looked at, or nearly all are the same"
     return "it needs labels of classes, or losses of three epochs step by step"
 
 

@@ -9,7 +9,7 @@ from ..state import RunState
 from .evidence import no_looks, say
 from .finding import ALARM, CERTAIN, Finding, Rule
 
-LOOKS = 3
+LOOKS = 2
 THRESHOLD = f"in {LOOKS} looks in a row all scores given to cross-entropy were ≥ 0 and each row summed to 1 (± 0.001)"
 SOURCE = "measured: with ten classes the loss cannot fall below 1.461, and accuracy lags behind"
 ADVICE = (

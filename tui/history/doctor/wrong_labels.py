@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
 from typing import Optional
 
 from ..state import RunState
 from .evidence import chance, guessing, loss_lately, no_looks, percent, say
 from .finding import ALARM, LIKELY, NOTICE, POSSIBLE, Finding, Rule
 
-LEARNED, FALLEN = 0.9, 0.95
+LEARNED, FALLEN, ABOVE = 0.9, 0.95, 1.03
 EVALUATIONS = 3
 THRESHOLD = (
     f"training accuracy above {percent(LEARNED)} with validation accuracy no better than guessing; or validation loss "
@@ -39,15 +40,22 @@ def find(state: RunState) -> Optional[Finding]:
         )
         words += f"data; guessing among {classes} classes gives {percent(1 / classes)}."
         return _finding(ALARM, words, LIKELY)
-    last = values[-EVALUATIONS:]
-    climbs = len(values) > EVALUATIONS and min(last) > max(1.05 * known, min(values)) and values[-1] > 1.05 * values[0]
-    if falls and climbs and (useless or right is None):
-        words = f"The training loss fell from {say(first or 0)} to {say(loss or 0)}, while the validation loss rose to "
-        words += f"{say(values[-1])}; guessing gives {say(known)}."
-        if right is not None:
-            words += f" {percent(right)} of the validation data are right."
-        return _finding(ALARM if useless else NOTICE, words, LIKELY if useless else POSSIBLE)
-    return None
+    if not falls or not _climbs(values, known) or not (useless or right is None):
+        return None
+    words = f"The training loss fell from {say(first or 0)} to {say(loss or 0)}, while the validation loss rose to "
+    words += f"{say(values[-1])}; guessing gives {say(known)}."
+    if learned is not None and right is not None:
+        words += f" {percent(learned)} of the training batches are right, {percent(right)} of the validation data."
+    sure = useless and learned is not None and learned > guessing(classes)
+    return _finding(ALARM if sure else NOTICE, words, LIKELY if sure else POSSIBLE)
+
+
+def _climbs(values: list[float], known: float) -> bool:
+    """Are the last validation losses above that of guessing, and above the first ones?"""
+    if len(values) < 2 * EVALUATIONS:
+        return False
+    last, first = (statistics.fmean(part) for part in (values[-EVALUATIONS:], values[:EVALUATIONS]))
+    return last > ABOVE * known and last > first
 
 
 def _finding(level: str, words: str, confidence: str) -> Finding:

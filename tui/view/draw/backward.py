@@ -142,8 +142,8 @@ def _to_inputs(walk: Walk, place: int, width: int) -> list[Line]:
     stage = walk.stages[place]
     if before is None or not before.deltas or len(before.deltas) != len(before.outputs):
         return []
-    whole = not stage.places and not before.places and all(len(unit.terms) == unit.of for unit in stage.units)
-    if not whole or len(before.deltas) != stage.units[0].of:
+    whole = not stage.places and not before.places
+    if not whole or any(len(unit.terms) != len(before.deltas) for unit in stage.units):
         return []
     many = len(before.deltas) * len(stage.units) > ALL_WEIGHTS
     columns = sorted(range(len(before.deltas)), key=lambda one: -size_of(before.deltas[one]))[: FEW if many else None]
@@ -185,11 +185,17 @@ def _activation(walk: Walk, place: int, model: Model | None, width: int) -> list
     before = _before(walk, place)
     words = f"∂z = ∂a · {activation.name}′(z),  {activation.name}′ = {activation.slope}"
     lines = [heading(stage, model, words, width)]
-    if before is None or len(before.deltas) != len(stage.deltas) or before.places != stage.places:
+    counts = {
+        len(stage.deltas),
+        len(stage.inputs),
+        len(stage.outputs),
+        len(before.deltas) if before is not None else -1,
+    }
+    if before is None or len(counts) > 1 or before.places != stage.places:
         return [*lines, *hang([("∂a = ", "dim"), *vector(stage.deltas, width - INDENT - 5, STYLE)], width)]
     items: list[Line] = []
-    places = stage.places or list(range(len(stage.deltas)))
-    for number, unit in enumerate(places):
+    places = stage.places or range(len(stage.deltas))
+    for number, unit in zip(range(len(stage.deltas)), places):
         z, a, back = stage.inputs[number], stage.outputs[number], stage.deltas[number]
         name: Cell = (f"∂z{sub(unit)} = ", "dim")
         shown = (f"{short(back)}·{activation.slope_words(z, a)} = ", "ink")

@@ -183,6 +183,8 @@ def first_slope(walk: Walk, width: int) -> list[Line]:
 def _slope_formula(walk: Walk, verdict: Verdict) -> tuple[str, list[str]]:
     """(the formula, with the numbers of each output), or ("", []) where the program's numbers do not follow one."""
     slopes, words, parts = bases(verdict)
+    if len(slopes) != len(verdict.deltas):
+        return "", []
     if slopes and not any(slopes) and not any(verdict.deltas):
         return words, []
     factors = [delta / base for delta, base in zip(verdict.deltas, slopes) if abs(base) > 1e-9]

@@ -33,7 +33,7 @@ def update(walk: Walk, model: Model | None, width: int, rate: float | None) -> l
 
 def _not_plain(walk: Walk) -> str:
     if walk.optimizer == "SGD":
-        return "The step is not rate · gradient here (clipping, or another rate for these weights). What was measured:"
+        return "The step is not rate · gradient here: it was clipped, or rates differ. What was measured:"
     return "Its step follows from earlier gradients, too, not from rate · this gradient alone. What was measured:"
 
 

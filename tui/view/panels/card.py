@@ -117,7 +117,7 @@ def reveal(scene: Scene, card: Card) -> list[Paragraph]:
     if card.later and not scene.guess:
         return out
     out.append([])
-    out += [[(line, "ink")] for line in card.reveal.splitlines()]
+    out += [[(line, "ink")] for line in card.reveal.removeprefix(f"{card.answer}. ").splitlines()]
     if card.checks:
         out += [[], [("To check yourself: ", "you"), (card.checks[0][0], "ink"), ("  c has the answer.", "dim")]]
     out += [[], [("R starts it again with other arguments, l opens the lessons.", "dim")]]

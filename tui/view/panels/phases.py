@@ -110,7 +110,7 @@ class Phases(Panel):
             self._about, self._scroll, self._cursor, self._tries, self._by = about, 0, None, {}, 0.0
         head = _strip(live, walk, phase, width, height)
         if walk is None:
-            return head + _nothing(scene, phase, width)
+            return _within(head + _nothing(scene, phase, width), width, height)
         self._learn(walk)
         found = self._handles(scene)
         handle = found[self._cursor] if self._cursor is not None and self._cursor < len(found) else None
@@ -119,7 +119,7 @@ class Phases(Panel):
         body, first, last = _sections(scene, walk, phase, width, focus)
         room = max(1, height - len(head) - len(foot))
         self._page = max(1, room - 2)
-        return head + self._window(body, first, last, room, focus is not None) + foot
+        return _within(head + self._window(body, first, last, room, focus is not None) + foot, width, height)
 
     def _learn(self, walk: Walk) -> None:
         """A try that was answered stays in the table."""
@@ -160,6 +160,11 @@ class Phases(Panel):
         return [cut([(keys, "dim")], width)]
 
 
+def _within(lines: list[Line], width: int, height: int) -> list[Line]:
+    """The lines in their place."""
+    return [cut(line, width) for line in lines[:height]]
+
+
 def _walk(scene: Scene) -> Walk | None:
     """The newest walk, if it has something to show."""
     live = scene.state.live
@@ -182,6 +187,8 @@ def _strip(live: Live | None, walk: Walk | None, phase: str, width: int, height:
             line.append((f"✓ {word}", "ink"))
         else:
             line.append((f"· {word}", "dim"))
+    if height < 3:
+        return []
     lines = [cut(line, width)]
     if live is not None and live.code and phase:
         code: Line = [(live.line + "  ", "dim"), (live.code, "train")]
@@ -256,7 +263,7 @@ def _full(
         return backward(walk, model, width, focus)
     if name == "update":
         return update(walk, model, width, rate)
-    words = "Every gradient is set to nothing: backward adds to what is there, and the next batch is to begin at zero."
+    words = "Every gradient is set to 0: backward adds to what is there, and the next batch begins anew."
     return sentence(words, width)
 
 

@@ -116,10 +116,10 @@ def _verdict(found: Predictions, sample: Sample) -> Line:
 
 
 def _chance(value: float) -> str:
-    """Two digits: 0.71, .99 as 0.99, never 1.00 for less."""
+    """Two digits: 0.71; 1.00 only where it is 1 to three digits."""
     if math.isnan(value):
         return "NaN"
-    return "1" if value >= 0.9995 else f"{min(value, 0.99):.2f}"
+    return "1.00" if value >= 0.9995 else f"{min(value, 0.99):.2f}"
 
 
 # ── classes ───────────────────────────────────────────────────────────────────────────────────────────────────────────

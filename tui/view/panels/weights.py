@@ -109,12 +109,23 @@ class Weights(Panel):
             )
             if pooled > 1:
                 picture = replace(picture, cells=cells, height=tall, width=broad, per_cell=picture.per_cell * pooled)
+            picture = _larger(picture, 2 * (height - below), width)
         self._shown = picture
         self._fit = fitting(picture.height, picture.width, width, height - below)
         shown = min(picture.units, self._fit)
         lines = units(picture.cells, shown, picture.height, picture.width, width)[: height - below]
         lines += [[] for _ in range(height - below - len(lines))]
         return lines + _legend(picture, width)[:below]
+
+
+def _larger(picture: Picture, rows: int, columns: int) -> Picture:
+    """A matrix of few weights with each of them as a square of several cells, as many as fit (at most 6)."""
+    edge = min(6, rows // max(1, picture.height), columns // max(1, picture.width))
+    if edge < 2 or not picture.cells:
+        return picture
+    lines = [picture.cells[y * picture.width : (y + 1) * picture.width] for y in range(picture.height)]
+    cells = "".join("".join(letter * edge for letter in line) * edge for line in lines)
+    return replace(picture, cells=cells, height=picture.height * edge, width=picture.width * edge)
 
 
 def _legend(picture: Picture, width: int) -> list[Line]:

@@ -30,15 +30,15 @@ class WholeCard(ModalScreen[None]):
             yield Static(card.question, markup=False)
             for letter, words in card.choices.items():
                 yield Static(Content(f"  {letter}  {words}"))
+            if self._revealed:
+                yield _part("Reveal", card.reveal)
+                for number, (question, _) in enumerate(card.checks):
+                    yield _part("Check yourself", question)
+                    yield Static("  c shows the answer", classes="dim", markup=False, id=f"answer-{number}")
             yield _part("Before", card.before)
             yield _part("To try", card.tries)
             if not self._revealed:
                 yield Static("\nThe reveal comes when the run has ended.", classes="dim", markup=False)
-                return
-            yield _part("Reveal", card.reveal)
-            for number, (question, _) in enumerate(card.checks):
-                yield _part("Check yourself", question)
-                yield Static("  c shows the answer", classes="dim", markup=False, id=f"answer-{number}")
 
     @property
     def _asks(self) -> bool:
@@ -57,4 +57,7 @@ class WholeCard(ModalScreen[None]):
 
 def _part(head: str, words: str) -> Static:
     lines = [line for line in words.splitlines() if line]
-    return Static(Content.assemble(f"\n{head}\n", Content("\n".join(lines))), markup=False)
+    return Static(
+        Content.assemble(f"\n{head}\n", Content("\n".join(lines) if head == "To try" else "\n\n".join(lines))),
+        markup=False,
+    )
