@@ -212,7 +212,8 @@ def start_lesson(
         environment["BACKLIT_OPENING"] = "1"
     if hold:
         environment["BACKLIT_HOLD"] = "1"
-    return _start(root, card.lesson, command, environment, lesson=card.lesson)
+    name = f"{card.lesson} (your copy)" if script.exists() else card.lesson
+    return _start(root, name, command, environment, lesson=card.lesson)
 
 
 def _state_folder() -> Path:
@@ -230,10 +231,10 @@ def _own_copy(lesson: str) -> Path:
     return _state_folder() / "lessons" / f"{lesson}.py"
 
 
-def _edit_lesson(lesson: str) -> Path:
-    """The learner's own copy, made now if there is none. Raises OSError."""
+def _edit_lesson(lesson: str, make: bool = True) -> Path:
+    """The learner's own copy; with `make` it is made if there is none. Raises OSError."""
     own = _own_copy(lesson)
-    if not own.exists():
+    if make and not own.exists():
         own.parent.mkdir(parents=True, exist_ok=True)
         own.write_bytes((Path(__file__).parent / "lessons" / f"{lesson}.py").read_bytes())
     return own

@@ -325,7 +325,7 @@ def test_convolutions_and_large_layers(watch: Watch) -> None:
     assert walk.shape == [1, 8, 8] and len(walk.input) == 64 and len(walk.picture.split("/")) == 8
     assert walk.optimizer == "Adam" and walk.sample == 5
     conv, relu, pool, flat, wide, tanh, last = walk.stages
-    assert conv.shape == [20, 6, 6] and len(conv.outputs) == len(conv.places) == 16
+    assert conv.shape == [20, 6, 6] and len(conv.outputs) == len(conv.places) == 16 and conv.inputs == []
     assert relu.shape == [20, 6, 6] and len(relu.places) == 16 and len(relu.inputs) == 16
     assert len(wide.units) == 12 == len(tanh.outputs) and tanh.places == wide.places
     for unit in wide.units:
@@ -376,6 +376,26 @@ def test_tokens_show_their_last_position(watch: Watch) -> None:
     assert walk.verdict is not None and walk.verdict.position == 6 and walk.verdict.target == [float(x[1, 5])]
     assert walk.verdict.scores == near(walk.stages[2].outputs)
     assert walk.verdict.deltas == near(walk.stages[2].deltas)
+
+
+def test_gradients_of_the_step_before_are_not_shown(watch: Watch) -> None:
+    """Where they are cleared between loss and backward, they are still there when this batch goes forward."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x, y = torch.randn(2, 3), torch.tensor([0, 1])
+
+    def train() -> None:
+        for _ in range(1000):
+            loss = nn.functional.cross_entropy(model(x), y)
+            optimizer.zero_grad(set_to_none=False)
+            loss.backward()
+            optimizer.step()
+
+    found = walked(watch, train)
+    for phase in ("forward", "loss", "zero_grad", "backward"):
+        grads = [term.grad for stage in found.walk(phase).stages for unit in stage.units for term in unit.terms]
+        assert len(grads) == 20 and all((grad is None) == (phase != "backward") for grad in grads), phase
+    assert found.walk("zero_grad").passed == ["forward", "zero_grad"]
 
 
 def test_weights_that_are_no_numbers(watch: Watch) -> None:

@@ -214,6 +214,13 @@ def test_every_weight_of_a_small_network_is_there() -> None:
     assert "old − rate · gradient" in text(update(walk, model, 98, RATE))
 
 
+@pytest.mark.parametrize("act, slope", [("ReLU", r"·[01] = "), ("Tanh", r"·\(1 − "), ("Sigmoid", r"·[\d.]+·\(1 − ")])
+def test_the_slope_of_each_activation_is_spelled_out(act: str, slope: str) -> None:
+    walk = walk_of([4, 4, 4, 3], [0.5, -0.2, 0.8, 0.1], act=act)
+    shown = text(backward(walk, network([4, 4, 4, 3], act), 98))
+    assert len(re.findall("∂z[₁-₄] = [−\\d.e-]+" + slope, shown)) == 8, shown
+
+
 def test_a_batch_says_that_it_is_one() -> None:
     """The share of one sample is divided, and gradients are those of all."""
     one = article()
@@ -237,6 +244,9 @@ def test_no_formula_that_is_not_true() -> None:
     assert "What was measured" in text(update(walk, model, 98, 0.05))
     adam = dataclasses.replace(walk, optimizer="Adam")
     assert "earlier gradients" in text(update(adam, model, 98, RATE)) and " → " in text(update(adam, model, 98, RATE))
+    steps = re.findall(r"(−?[\d.]+) → (−?[\d.]+)  step \+?(−?[\d.e-]+),", text(update(adam, model, 98, RATE)))
+    assert len(steps) > 30
+    assert all(numeral(new) - numeral(old) == pytest.approx(numeral(step), rel=0.1) for old, new, step in steps)
     assert walk.verdict is not None
     smooth = dataclasses.replace(walk.verdict, deltas=[-0.3, 0.25, 0.05])
     assert "p − y" not in text(first_slope(dataclasses.replace(walk, verdict=smooth), 98))
@@ -245,6 +255,15 @@ def test_no_formula_that_is_not_true() -> None:
     skipping = dataclasses.replace(walk.stages[1], deltas=[9.0, 9.0, 9.0, 9.0])
     stages = [walk.stages[0], skipping, *walk.stages[2:]]
     assert "on other ways" in text(backward(dataclasses.replace(walk, stages=stages), model, 98))
+
+
+def test_what_comes_out_of_an_image_is_told_by_channel_row_and_column() -> None:
+    conv = Stage(1, "Conv2d", None, [2, 3, 3], [4, 17], [], [1.5, -2.5])
+    same = Stage(2, "Conv2d", None, [2, 3, 3], [4, 17], [0.5, 0.25], [1.5, -2.5])
+    relu = Stage(3, "ReLU", None, [2, 3, 3], [4, 17], [1.5, -2.5], [1.5, 0.0])
+    shown = text(forward(Walk(step=1, of=1, stages=[conv, same, relu]), None, 98))
+    assert shown.count("a[1,2,2] = 1.5   a[2,3,3] = −2.5") == 2 and "16 more are not listed" in shown
+    assert "a[1,2,2] = ReLU(1.5) = 1.5" in shown and "0.25" not in shown
 
 
 VALUES = {

@@ -51,7 +51,8 @@ class Checkups:
         if all(math.isfinite(value) for value in (loss, mean)):
             if self.odd_since is None:
                 self.sound_until = (tick.step, loss)
-            self.losses.append((tick.step, loss))
+            if abs(loss) < 1e100:  # squares of it are finite, too
+                self.losses.append((tick.step, loss))
             self.ticks.append((tick.step, max(1, tick.steps), mean))
         elif self.odd_since is None:
             self.odd_since = tick.step

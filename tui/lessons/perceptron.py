@@ -85,7 +85,7 @@ def main() -> None:
         mse, _ = evaluate(model, train_x, train_y)
         _, val_accuracy = evaluate(model, val_x, val_y)
         log(mistakes=mistakes, mse=mse, val_accuracy=val_accuracy)
-        print(f"pass {epoch}  mistakes {mistakes}  mse {mse:.3f}  val accuracy {val_accuracy:.3f}")
+        print(f"pass {epoch}  mistakes {mistakes}  mse {mse:.3g}  val accuracy {val_accuracy:.3f}")
 
 
 if __name__ == "__main__":

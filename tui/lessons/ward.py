@@ -49,7 +49,7 @@ def main() -> None:
     train_x = train_x[by_digit] if case != 3 else train_x
 
     # The batches
-    batches = DataLoader(TensorDataset(train_x, train_y), args.batch, shuffle=case != 7, generator=order)
+    batches = DataLoader(TensorDataset(train_x, train_y), args.batch, shuffle=case != 1, generator=order)
 
     # The network
     hidden = [512, 512] if args.case == 4 else [32]
@@ -62,7 +62,13 @@ def main() -> None:
     model = nn.Sequential(*layers)
 
     # The loss and the steps
-    rate = {2: 0.01, 4: 0.0001, 6: 2.0}.get(case, 0.1) if args.lr is None else args.lr
+    rate = 0.01 if args.case in (2, 7) else 0.1
+    if case == 4:
+        rate = 0.0001
+    if case == 6:
+        rate = 2.0
+    if args.lr is not None:
+        rate = args.lr
     loss_fn = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     print(f"case {args.case}  {sum(p.numel() for p in model.parameters()):,} weights, learning rate {rate:g}")
@@ -84,7 +90,7 @@ def main() -> None:
             optimizer.step()
 
             # 5. Get ready for the next batch
-            if case != 1:
+            if case != 7:
                 optimizer.zero_grad()
             total += loss.item() * len(x)
             right += int((scores.argmax(1) == y).sum())

@@ -19,6 +19,8 @@ from .walker import Walker
 
 Guard = Callable[..., None]
 
+LISTEN_S = 0.4
+"""At the end of training passes that are shorter than this it is looked only so often whether an evaluation follows."""
 SHOW_S = 0.1
 """While something is computed step by step, its progress is shown this often."""
 
@@ -48,6 +50,8 @@ class Gaze:
             eye.dialled = dialled
         self.specimen = Specimen()
         """The batch of the step that is looked at; it stays until another one is."""
+        self.listens_at = 0.0
+        """From when on the next pass without gradients is looked for, in seconds of time.perf_counter()."""
         self._shown_s = 0.0
         self._unshown = False
         """Something was computed since it was last shown."""
@@ -65,8 +69,12 @@ class Gaze:
 
     @staticmethod
     def evaluating(wish: Presence) -> bool:
-        """Is a pass without gradients to be seen, should one come?"""
+        """Are passes without gradients to be seen?"""
         return any(name in Predictor.PANELS for name in wish.open)
+
+    def listens(self, wish: Presence) -> bool:
+        """Is one to be seen now, should it come? Not more often than a person can read."""
+        return self.evaluating(wish) and time.perf_counter() >= self.listens_at
 
     def judged(self, tree: Tree, loss: torch.Tensor) -> None:
         """The outermost backward begins."""

@@ -147,16 +147,19 @@ class Predictor(Eye):
 
     def _batch_yielded(self, data: Any) -> None:
         """At every step: where a loader gives inputs with their targets, both are known without any loss."""
-        x, y = data if isinstance(data, (list, tuple)) and len(data) == 2 else (None, None)
-        if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor) or x.shape[:1] != y.shape[:1]:
-            self._yielded = (None, None)
-            return
-        self._yielded = (weakref.ref(x), weakref.ref(y))
+        training = torch.is_grad_enabled()
         began = time.perf_counter()
-        if began >= self._feed_at and x.dim() == 2 and x.shape[1] == 2 and x.is_cpu and torch.is_grad_enabled():
+        if training and began < self._feed_at:
+            return
+        x, y = data if isinstance(data, (list, tuple)) and len(data) == 2 else (None, None)
+        paired = isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) and x.shape[:1] == y.shape[:1]
+        if not training:
+            self._yielded = (weakref.ref(x), weakref.ref(y)) if paired else (None, None)
+            return
+        if paired and x.is_cpu and x.dim() == 2 and x.shape[1] == 2:
             self._loader_feeds = True
             self._boundary.feed(x, y)
-            self._feed_at = began + (time.perf_counter() - began) / FEEDING
+        self._feed_at = began + max(0.001, (time.perf_counter() - began) / FEEDING)
 
     def _yielded_target(self, inputs: Any) -> Optional[torch.Tensor]:
         """What a loader gave together with this input."""

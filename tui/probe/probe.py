@@ -30,7 +30,7 @@ from .desk import Desk, claim
 from .dial import Dial
 from .frames import is_foreign
 from .gate import Gate
-from .gaze import Gaze
+from .gaze import LISTEN_S, Gaze
 from .keeper import Keeper
 from .logbook import Logbook
 from .meter import Change, name_of_loss, readable
@@ -286,12 +286,14 @@ class Probe:
     def _look_ahead(self) -> None:
         """Until when there will be nothing to do, unless somebody asks for something."""
         calm = self._gate.calm and self._dial.at_rest and not self._orders.stopping
-        calm = calm and not (self._looking and self._desk is not None and Gaze.evaluating(self._desk.wish))
+        evaluating = self._looking and self._desk is not None and Gaze.evaluating(self._desk.wish)
+        calm = calm and not (evaluating and self._gaze.listens_at <= time.perf_counter())
         self.walking = not calm or not self._phases.order or self._pictures.exposed
         if self.walking or self._summary.readouts or self._orders.rate_waits or self._off:
             self._quiet_until = 0.0
             return
         until = min(self._norm_pace.at, self._ratio_pace.at, time.perf_counter() + LOOK_AGAIN_S)
+        until = min(until, self._gaze.listens_at) if evaluating else until
         self._quiet_until = min(until, self._pictures.pace.at) if self._looking else until
 
     def zeroed(self, optimizer: Any) -> None:
@@ -483,8 +485,9 @@ class Probe:
         desk = self._desk
         looking = self._looking and desk is not None
         due = looking and (gate.single or pictures.pace.due(time.perf_counter()) or self._looks_elsewhere())
-        if looking and desk is not None and self._summary.pass_ends and Gaze.evaluating(desk.wish):
+        if looking and desk is not None and self._summary.pass_ends and self._gaze.listens(desk.wish):
             due = True  # what comes now may be the validation
+            self._gaze.listens_at = time.perf_counter() + LISTEN_S
         if (due or gate.by_phase or not self._phases.order) and not hooks.compiled_anything():
             look = self._looking or gate.by_phase
             eyes = self._gaze.choose(tree, desk.wish, gate.single) if looking and desk is not None else []

@@ -31,7 +31,7 @@ class Kept:
             self.only = min(sample, self.shape[0] - 1)
             part = part[self.only]
         if part.numel() <= WHOLE:
-            self.values = part
+            self.values = part.clone()
 
 
 def keep(thing: Any, sample: int) -> Optional[Kept]:

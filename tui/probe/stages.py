@@ -96,14 +96,13 @@ def _elementwise(
             given = last_position(given)[0]
     places = _places(came, wanted)
     flat = came.reshape(-1)
-    same = given is not None and given.shape == came.shape
-    into = given.reshape(-1) if given is not None else torch.zeros(0)
+    same = given is not None and given.numel() == came.numel()
     return dataclasses.replace(
         blank,
         shape=shape,
         position=position,
         places=places if len(places) < flat.numel() else [],
-        inputs=(into[places] if same else into[:MOST_PLACES]).tolist(),
+        inputs=given.reshape(-1)[places].tolist() if same and given is not None else [],
         outputs=flat[places].tolist(),
         deltas=delta.reshape(-1)[places].tolist() if delta is not None and delta.numel() == flat.numel() else [],
     )
@@ -193,20 +192,15 @@ def _units(
     shifts = _wide(bias, places)
     shift_slopes = _wide(bias.grad, places) if graded and bias is not None else None
     products = rows * x
+    everything = torch.arange(x.numel())
     units = []
     for number, place in enumerate(places):
-        columns = list(range(x.numel()))
+        columns = everything
         if x.numel() > ALL_INPUTS:
-            columns = products[number].abs().topk(MOST_TERMS).indices.tolist()
-        terms = [
-            Term(
-                column,
-                float(x[column]),
-                float(rows[number, column]),
-                float(slopes[number, column]) if slopes is not None else None,
-            )
-            for column in columns
-        ]
+            columns = products[number].abs().topk(MOST_TERMS).indices
+        grads: list[Any] = slopes[number, columns].tolist() if slopes is not None else [None] * len(columns)
+        numbers = zip(columns.tolist(), x[columns].tolist(), rows[number, columns].tolist(), grads)
+        terms = [Term(*one) for one in numbers]
         listed = float(products[number, columns].sum())
         units.append(
             Unit(
@@ -261,7 +255,8 @@ def _after(stage: Stage, module: Any) -> Stage:
     assert rows is not None
     units = []
     for number, unit in enumerate(stage.units):
-        terms = [dataclasses.replace(term, after=float(rows[number, term.place])) for term in unit.terms]
+        now = rows[number, [term.place for term in unit.terms]].tolist()
+        terms = [dataclasses.replace(term, after=value) for term, value in zip(unit.terms, now)]
         after = float(shifts[number]) if shifts is not None else None
         units.append(dataclasses.replace(unit, terms=terms, bias_after=after))
     return dataclasses.replace(stage, units=units)

@@ -60,7 +60,7 @@ class Stage:
     places: list[int] = field(default_factory=list)
     """Which outputs (flattened) are listed; empty: all, in order."""
     inputs: list[float] = field(default_factory=list)
-    """What came in at those places where in and out have the same shape; else the first inputs."""
+    """What came in at those places, where as many numbers come in as out; for linear layers the first inputs."""
     outputs: list[float] = field(default_factory=list)
     deltas: list[float] = field(default_factory=list)
     """∂loss/∂output at those places; empty before the backward pass."""

@@ -100,7 +100,7 @@ class BacklitApp(PatientApp[int]):
         self.again: Callable[[dict[str, Any]], RunDirectory] | None = how.pop("again", None)
         self.progress: Progress = how.pop("progress", None) or Progress()
         self._question: bool = how.pop("question", True)
-        self.edit_lesson: Callable[[str], Path] | None = how.pop("edit_lesson", None)
+        self.edit_lesson: Callable[[str, bool], Path] | None = how.pop("edit_lesson", None)
         self.cards: list[Card] = how.pop("cards", [])
         self.lesson: bool = how.pop("lesson", False)
         colors: str = how.pop("colors", "")

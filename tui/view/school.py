@@ -111,6 +111,9 @@ class School:
         words = ["as shipped", *(f"{' '.join(arm.arguments)}   {arm.words}" for arm in card.arms)]
         choices = {str(number): words[number - 1] for number in range(1, len(arms) + 1)}
         choices["o"] = "other arguments…"
+        copy = self.app.edit_lesson(card.lesson, False) if self.app.edit_lesson is not None else None
+        if copy is not None and copy.exists():
+            choices["x"] = "the script as it was: your copy is put aside"
 
         def own(text: str | None) -> None:
             if text is not None:
@@ -120,7 +123,10 @@ class School:
                     self.app.say(f"{text!r}: {error}.", bad=True)
 
         def answered(key: str | None) -> None:
-            if key == "o":
+            if key == "x" and copy is not None:
+                copy.replace(copy.with_suffix(".old.py"))
+                self._start(card.lesson, list(scene.arguments))
+            elif key == "o":
                 now = shlex.join(scene.arguments)
                 self.app.push_screen(Ask("Restart", f"Arguments of {card.lesson}", "--lr 0.5", value=now), own)
             elif key is not None:
@@ -158,7 +164,7 @@ class School:
             self.app.say("There is no script to edit here.")
             return
         try:
-            path = self.app.edit_lesson(card.lesson)
+            path = self.app.edit_lesson(card.lesson, True)
             with self.app.suspend():
                 status = subprocess.call([*shlex.split(os.environ.get("EDITOR") or "vi"), str(path)])
         except (OSError, ValueError, SuspendNotSupported) as error:

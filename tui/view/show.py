@@ -33,7 +33,7 @@ class Wishes:
     """The card of the lesson that runs."""
     cards: list[Card] = field(default_factory=list)
     start_lesson: Callable[[str, list[str]], RunDirectory] | None = None
-    edit_lesson: Callable[[str], Path] | None = None
+    edit_lesson: Callable[[str, bool], Path] | None = None
     again: Callable[[dict[str, Any]], RunDirectory] | None = None
     question: bool = False
     """The card's question is asked before anything runs."""

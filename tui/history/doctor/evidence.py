@@ -87,4 +87,3 @@ def typical(health: Health) -> Optional[float]:
 def no_looks(state: RunState) -> str:
     """Why there is no look at a batch yet."""
     return "" if state.checkups.looks else "no batch has been looked at yet"
-

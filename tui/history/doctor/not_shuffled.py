@@ -12,7 +12,9 @@ from .finding import ALARM, LIKELY, NOTICE, POSSIBLE, Finding, Rule
 LOOKS, FEW_PAIRS = 6, 300
 """So many batches are looked at, with so many pairs of labels in them."""
 ALIKE = 0.5
-REPEATS, PAIRS, EPOCHS = 0.5, 60, 3
+REPEATS, PAIRS, EPOCHS = 0.5, 60, 4
+SPREAD = 0.01
+"""Of the loss: batches that differ less than this tell nothing."""
 NEIGHBOURS = 4
 THRESHOLD = (
     f"a batch holds less than {percent(ALIKE)} of the kinds of labels that the data hold; or the losses of one epoch "
@@ -63,25 +65,39 @@ def _kinds(state: RunState) -> Optional[tuple[float, float]]:
 def repeats_itself(state: RunState) -> Optional[float]:
     """Correlation of the batch losses with those one epoch before, each against the mean of its neighbours: the fall
     within an epoch is alike in every one and tells nothing. None while too few pairs are known."""
-    batches = steps_per_epoch(state)
-    if batches is None or batches < 2 * NEIGHBOURS + 2:
+    batches, tick = steps_per_epoch(state), state.tick
+    if batches is None or batches < 3 * NEIGHBOURS or tick is None or tick.batch is None:
         return None
     since = state.step - EPOCHS * batches
     losses = {step: loss for step, loss in state.checkups.losses if step > since}
     if len(losses) < PAIRS:
         return None
+    begin = state.step - tick.batch  # the last step of the epoch before
     apart: dict[int, float] = {}
     for step, loss in losses.items():
-        near = [losses[one] for one in range(step - NEIGHBOURS, step + NEIGHBOURS + 1) if one != step and one in losses]
-        if len(near) >= NEIGHBOURS:
-            apart[step] = loss - statistics.fmean(near)
+        place = (step - begin - 1) % batches
+        if NEIGHBOURS <= place < batches - NEIGHBOURS:
+            near = _on_both_sides(losses, step)
+            if len(near) >= NEIGHBOURS:
+                apart[step] = loss - statistics.fmean(near)
     pairs = [(apart[step], apart[step - batches]) for step in apart if step - batches in apart]
     if len(pairs) < PAIRS:
         return None
+    level = statistics.fmean(map(abs, losses.values()))
+    if not statistics.fmean(map(abs, apart.values())) > SPREAD * level:
+        return None
     try:
         return statistics.correlation([one for one, _ in pairs], [other for _, other in pairs])
-    except statistics.StatisticsError:  # one of them does not vary
+    except (statistics.StatisticsError, OverflowError):  # one of them does not vary, or is beyond every square
         return None
+
+
+def _on_both_sides(losses: dict[int, float], step: int) -> list[float]:
+    near = []
+    for apart in range(1, NEIGHBOURS + 1):
+        if step - apart in losses and step + apart in losses:
+            near += [losses[step - apart], losses[step + apart]]
+    return near
 
 
 def waits(state: RunState) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from typing import Optional
 
 from ..state import RunState
@@ -54,7 +53,7 @@ def _climbs(values: list[float], known: float) -> bool:
     """Are the last validation losses above that of guessing, and above the first ones?"""
     if len(values) < 2 * EVALUATIONS:
         return False
-    last, first = (statistics.fmean(part) for part in (values[-EVALUATIONS:], values[:EVALUATIONS]))
+    last, first = (sum(part) / EVALUATIONS for part in (values[-EVALUATIONS:], values[:EVALUATIONS]))
     return last > ABOVE * known and last > first
 
 

@@ -9,7 +9,7 @@ from ...run.walk import Stage, Unit, Walk
 from .cells import Cell, Line, cut, ending, width_of
 from .formula import INDENT, factor, flow, hang, result, sentence, short, sub, vector
 from .heatmap import units as picture_rows
-from .layers import ACTIVATIONS, formula_of, is_flat, kind_of, shape_words, symbol, title
+from .layers import ACTIVATIONS, ONE_BY_ONE, formula_of, is_flat, kind_of, place_words, shape_words, symbol, title
 
 Focus = tuple[int, int, int]
 """(place of the stage, unit, input) of the weight in hand; -1 as the input is the bias."""
@@ -138,11 +138,11 @@ def _each(stage: Stage, width: int) -> list[Line]:
     activation = ACTIVATIONS.get(kind)
     items: list[Line] = []
     for number, (place, out) in enumerate(zip(places, stage.outputs)):
-        name: Cell = (f"a{sub(place)} = ", "dim")
+        name: Cell = (f"a{place_words(stage, place)} = ", "dim")
         if len(stage.inputs) == len(stage.outputs) and activation is not None:
             words = f"{activation.name}({short(stage.inputs[number])}) = "
             items.append([name, (words, "ink"), result(out, STYLE)])
-        elif len(stage.inputs) == len(stage.outputs) and kind not in ("Embedding", "LSTM", "GRU", "RNN"):
+        elif len(stage.inputs) == len(stage.outputs) and kind in ONE_BY_ONE:
             items.append([name, (f"{short(stage.inputs[number])} → ", "ink"), result(out, STYLE)])
         else:
             items.append([name, result(out, STYLE)])

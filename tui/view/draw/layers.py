@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...run.events import Model
 from ...run.walk import Stage, Walk
-from .formula import factor, short
+from .formula import factor, short, sub
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,10 @@ PREFIXES = (
 )
 
 
+ONE_BY_ONE = ("LeakyReLU", "GELU", "SiLU", "ELU", "Softplus", "Dropout", "Identity", "BatchNorm1d", "BatchNorm2d")
+"""Classes that make each output of the input at its place, besides `ACTIVATIONS`."""
+
+
 def formula_of(kind: str) -> str:
     """What a module of this class computes, short; "" when that is not known here."""
     if kind == "Linear":
@@ -150,6 +154,12 @@ def symbol(walk: Walk, place: int) -> str:
     return "x" if kind in ("Flatten", "Dropout", "Identity") and place == 0 else "a"
 
 
-def names_of(stage: Stage) -> list[int]:
-    """The place of each listed output."""
-    return stage.places or list(range(len(stage.outputs)))
+def place_words(stage: Stage, place: int) -> str:
+    """Which output of a stage: ₃, or [channel,row,column] of an image, counted from 1."""
+    if len(stage.shape) < 2 or stage.position is not None:
+        return sub(place)
+    out: list[int] = []
+    for size in reversed(stage.shape):
+        place, here = divmod(place, max(1, size))
+        out.append(here + 1)
+    return "[" + ",".join(map(str, reversed(out))) + "]"
