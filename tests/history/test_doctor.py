@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tui.history.doctor.evidence import chance
 from tui.history.doctor.finding import Finding
 from tui.history.doctor.rules import EXPLAINED, LARGE, RULES, examine, waiting
 from tui.history.state import RunState
@@ -242,6 +243,17 @@ def test_10_what_guessing_costs_depends_on_how_often_each_class_comes() -> None:
     loss = -sum(share * math.log(share) for share in shares)
     assert (10, "notice") in rules(state_of(120, {"loss": loss}, rare))
     assert (10, "notice") not in rules(state_of(120, {"loss": math.log(4)}, rare))
+
+
+def test_what_guessing_costs_does_not_depend_on_how_many_labels_were_seen() -> None:
+    chance_ = random.Random(3)
+
+    def drawn(step: int) -> list[int]:
+        labels = [chance_.randrange(10) for _ in range(32)]
+        return [labels.count(place) for place in range(10)]
+
+    known = chance(state_of(100, looks={"labels": drawn, "classes": 10}))
+    assert known == pytest.approx(math.log(10), rel=5e-3)
 
 
 def test_10_is_left_out_when_its_cause_is_found() -> None:

@@ -128,7 +128,9 @@ def test_how_a_run_ended(run: RunDirectory, ended: dict[str, int], stop: bool, s
     assert source.state.step == 50
 
 
-def test_a_run_that_was_over_before_the_first_look_is_read_to_its_end(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_over_before_the_first_look_is_read_to_its_end(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Given a stream and an ending that both come about between the two looks of one poll
     source = Source(run)
     real = RunDirectory.exit
@@ -166,4 +168,7 @@ def test_a_real_run_is_read(finished: RunDirectory, tmp_path: Path) -> None:
     assert source.state.step == 24 * 32 + 24 * 16
     assert source.state.live is not None and source.state.live.picture is not None
     assert source.output.last().startswith("random")
-    assert len(source.state.train) > 0 and [layer.kind for layer in source.state.layers][:2] == ["Conv2d", "BatchNorm2d"]
+    assert len(source.state.train) > 0 and [layer.kind for layer in source.state.layers][:2] == [
+        "Conv2d",
+        "BatchNorm2d",
+    ]

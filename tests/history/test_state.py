@@ -56,7 +56,11 @@ def test_a_run_as_it_goes() -> None:
 
 
 def test_two_ticks_out_of_order_leave_the_newer_one_on_show() -> None:
-    state = fold(MODEL, Tick(2.0, 20, norms=[1.0, 0.0, 0.0, 0.0], norms_step=20), Tick(1.0, 10, norms=[9.0, 0.0, 0.0, 0.0], norms_step=10))
+    state = fold(
+        MODEL,
+        Tick(2.0, 20, norms=[1.0, 0.0, 0.0, 0.0], norms_step=20),
+        Tick(1.0, 10, norms=[9.0, 0.0, 0.0, 0.0], norms_step=10),
+    )
     assert state.step == 20
     assert state.health[0].now == 1.0
 

@@ -59,6 +59,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
     parser.add_argument("--root", type=Path, default=SUBSETS, help="folder with MNIST and FashionMNIST (%(default)s)")
     args = parser.parse_args(arguments)
+    args.root = args.root.resolve()  # the lessons run in the project folder
     unknown = [name for name in args.lessons if name not in lessons()]
     if unknown:
         parser.error(f"no such lesson: {', '.join(unknown)}; there are: {', '.join(lessons())}")

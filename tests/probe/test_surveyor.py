@@ -428,3 +428,29 @@ def test_the_same_bits_with_and_without_somebody_looking(watch: Watch) -> None:
     bare, _ = losses(len(looked_at))
     assert found is not None and found.points
     assert looked_at == bare
+
+
+@pytest.mark.parametrize("branches", [False, True])
+def test_a_model_that_cannot_be_asked_at_many_points_at_once_is_asked_one_by_one(branches: bool) -> None:
+    class Hill(Ravine):
+        def forward(self) -> torch.Tensor:
+            if branches and self.x.item() > 0:
+                return self.y * 0 + 7.0
+            return super().forward()
+
+    model = Hill()
+    plane = Plane(Tree(model, [torch.optim.SGD(model.parameters(), lr=0.01)], 0.0))
+    specimen = Specimen()
+    loss = model()
+    specimen.forward_done((), loss)
+    specimen.judged(loss)
+    plane.visit([model.x, model.y], 0)
+    plane.judge(model, specimen)
+    slices = 0
+    while plane.work(0.001):
+        slices += 1
+    assert (slices > 1) == branches
+    found = plane.surface()
+    assert found is not None and found.done == found.rows
+    right = {found.values[row * found.columns + found.columns - 1] for row in range(found.rows)}
+    assert (right == {7.0}) == branches

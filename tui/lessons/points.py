@@ -10,11 +10,11 @@ import math
 import torch
 
 Points = tuple[torch.Tensor, torch.Tensor]
-"""float32 of shape (points, 2) and int64 of shape (points,), the classes from 0; classes take turns."""
+"""float32 of shape (points, 2) and int64 of shape (points,), the classes, from 0."""
 
 
 def blobs(count: int, centres: list[tuple[float, float]], seed: int) -> Points:
-    """Draw round clouds, one class each: a standard normal around every centre.
+    """Draw round clouds, one class each, which take turns: a standard normal around every centre.
 
     Args:
         count: points, all clouds together.
@@ -32,7 +32,7 @@ def xor(count: int, seed: int) -> Points:
 
 
 def circle(count: int, seed: int) -> Points:
-    """Draw a round cloud (class 0) in the middle of a ring of radius 4 (class 1)."""
+    """Draw a round cloud (class 0) in the middle of a ring of radius about 4 (class 1)."""
     y = torch.arange(count) % 2
     noise = _normal(count, seed)
     ring = 3.5 * noise / noise.norm(dim=1, keepdim=True) + 0.5 * noise

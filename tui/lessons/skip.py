@@ -75,7 +75,7 @@ def grad_norm(layer: nn.Linear) -> float:
 def options() -> argparse.Namespace:
     parser = data.arguments("skip", str(__doc__), epochs=20, lr=0.05)
     parser.add_argument("--kind", choices=KINDS, default="skip", help="what a block does with what comes in")
-    parser.add_argument("--depth", type=data.whole, default=20, help="layers of weights")
+    parser.add_argument("--depth", type=data.whole, default=20, help="layers of weights, at least 2")
     return parser.parse_args()
 
 

@@ -301,8 +301,10 @@ class Exposure:
         eyes: Iterable[Eye] = (),
         specimen: Optional[Specimen] = None,
         closely: bool = False,
+        guard_eye: Optional[Callable[..., None]] = None,
     ) -> None:
-        """closely: outputs get histograms, too."""
+        """closely: outputs get histograms, too. guard_eye: runs a call of one eye under the name of that eye."""
+        self._guard_eye = guard_eye
         self._tree = tree
         self._closely = closely
         self._place = tree.module_index
@@ -343,8 +345,8 @@ class Exposure:
     def _show(self, moment: str, *what: Any) -> None:
         began = time.perf_counter()
         for eye in self.eyes:
-            if self._guard is not None and (moment == "saw" or eye.EVALUATES):
-                self._guard(getattr(eye, moment), self._tree, *what)
+            if self._guard_eye is not None and (moment == "saw" or eye.EVALUATES):
+                self._guard_eye(eye.WHAT, getattr(eye, moment), self._tree, *what)
         self.spent_s += time.perf_counter() - began
 
     def _look(self, place: int, module: nn.Module, output: Any) -> None:

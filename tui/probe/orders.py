@@ -28,6 +28,8 @@ class Orders:
         """Raise KeyboardInterrupt after the next update."""
         self.rewinding: Optional[Request] = None
         """Put the best weights back after the next update."""
+        self.bench: Callable[[Request], bool] = lambda request: False
+        """Takes the commands of the workbench."""
         self.refuses_rewind: Callable[[], str] = lambda: "no weights are kept"
         self.others: Callable[[events.Command], Optional[str]] = lambda command: None
         """Carries out the commands of the eyes: "" when done, a reason when refused."""
@@ -40,20 +42,20 @@ class Orders:
         gate, command = self.gate, request.command
         if isinstance(command, events.Pause):
             if gate.held:
-                self._answer(request)
+                self.answer(request)
             else:
                 gate.pause()
                 self._until_held.append(request)
         elif isinstance(command, events.Resume):
             gate.resume()
             self.held()
-            self._answer(request)
+            self.answer(request)
         elif isinstance(command, events.Step):
             if command.n < 1:
-                self._answer(request, refused="the number of batches is less than one")
+                self.answer(request, refused="the number of batches is less than one")
             else:
                 gate.step(command.n)
-                self._answer(request, after=float(command.n))
+                self.answer(request, after=float(command.n))
         elif isinstance(command, events.Phase):
             if gate.held:
                 gate.next_phase()
@@ -68,36 +70,38 @@ class Orders:
             self.stopping = True
             gate.resume()
             gate.set_speed(None)
-            self._answer(request)
+            self.answer(request)
         elif isinstance(command, events.Rewind):
             refused = self.refuses_rewind()
             if refused:
-                self._answer(request, refused=refused)
+                self.answer(request, refused=refused)
                 return
             self.rewinding = request
             gate.resume()
             gate.set_speed(None)
+        elif self.bench(request):
+            pass
         else:
             answer = self.others(command)
-            self._answer(request, refused="nobody here knows that command" if answer is None else answer)
+            self.answer(request, refused="nobody here knows that command" if answer is None else answer)
 
     def held(self) -> None:
         """Training is held now: whoever asked for that gets the answer."""
         waiting, self._until_held = self._until_held, []
         for request in waiting:
-            self._answer(request)
+            self.answer(request)
 
     def about_to_update(self) -> None:
         """The dial is turned and the update follows: what the parameter group holds now is what takes effect."""
         waiting, self._until_update = self._until_update, []
         for request, before in waiting:
-            self._answer(request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor)
+            self.answer(request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor)
 
     def rewound(self, before: Optional[float], best: Optional[float], refused: str = "") -> None:
         """The best weights are back in place, or could not be put there."""
         request, self.rewinding = self.rewinding, None
         if request is not None:
-            self._answer(request, before=before, after=best, refused=refused)
+            self.answer(request, before=before, after=best, refused=refused)
 
     @property
     def rate_waits(self) -> bool:
@@ -107,7 +111,7 @@ class Orders:
     def _set_rate(self, request: Request, command: events.SetRate) -> None:
         refused = self.dial.refusal(command.factor, command.value)
         if refused:
-            self._answer(request, refused=refused)
+            self.answer(request, refused=refused)
             return
         optimizer = self.optimizer()
         before = self.dial.preview(optimizer)[1] if optimizer is not None else None
@@ -115,20 +119,20 @@ class Orders:
         if self.gate.held and optimizer is not None:
             # nothing moves meanwhile: the very next update is certain to use it
             self.dial.scheduled, self.dial.effective = self.dial.preview(optimizer)
-            self._answer(request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor)
+            self.answer(request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor)
         else:
             self._until_update.append((request, before))
 
     def _set_speed(self, request: Request, command: events.Speed) -> None:
         speed = command.steps_per_s
         if speed is not None and not 0 < speed < float("inf"):
-            self._answer(request, refused="the speed is not a positive number")
+            self.answer(request, refused="the speed is not a positive number")
             return
         before = self.gate.speed
         self.gate.set_speed(speed)
-        self._answer(request, before=before, after=speed)
+        self.answer(request, before=before, after=speed)
 
-    def _answer(
+    def answer(
         self,
         request: Request,
         before: Optional[float] = None,
@@ -136,8 +140,10 @@ class Orders:
         refused: str = "",
         step: Optional[int] = None,
         factor: Optional[float] = None,
+        said: str = "",
     ) -> None:
+        """Says what came of a request."""
         do = next(name for name, kind in events.COMMANDS.items() if kind is type(request.command))
         step = self.step if step is None else step
         name = request.command.id[:LONGEST_ID]
-        self._say(Applied(0.0, step, name, request.writer, do, before, after, factor, refused))
+        self._say(Applied(0.0, step, name, request.writer, do, before, after, factor, refused, said[:1000]))

@@ -60,9 +60,10 @@ class Pictures:
         eyes: list[Eye],
         specimen: Specimen,
         wish: Presence,
+        guard_eye: Guard,
     ) -> None:
         """Puts the forward hook in place for the step to come. Without `guard` it only tells when the root is done."""
-        self._exposure = Exposure(tree, guard, root_done, eyes, specimen, closely=zoomed(wish, "network"))
+        self._exposure = Exposure(tree, guard, root_done, eyes, specimen, zoomed(wish, "network"), guard_eye)
 
     def close(self) -> None:
         """Takes the hook away and reads what it found."""

@@ -152,11 +152,12 @@ class Predictor(Eye):
         if training and began < self._feed_at:
             return
         x, y = data if isinstance(data, (list, tuple)) and len(data) == 2 else (None, None)
-        paired = isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) and x.shape[:1] == y.shape[:1]
+        if not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor) or x.shape[:1] != y.shape[:1]:
+            x = y = None
         if not training:
-            self._yielded = (weakref.ref(x), weakref.ref(y)) if paired else (None, None)
+            self._yielded = (weakref.ref(x), weakref.ref(y)) if x is not None and y is not None else (None, None)
             return
-        if paired and x.is_cpu and x.dim() == 2 and x.shape[1] == 2:
+        if x is not None and x.is_cpu and x.dim() == 2 and x.shape[1] == 2:
             self._loader_feeds = True
             self._boundary.feed(x, y)
         self._feed_at = began + max(0.001, (time.perf_counter() - began) / FEEDING)

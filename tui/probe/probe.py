@@ -41,6 +41,7 @@ from .phases import Phases
 from .pictures import Pictures
 from .summary import Summary
 from .tree import Tree, all_parameters, find_optimizers, find_root
+from .workbench import Workbench
 
 ALONE_S = 60.0
 """A pause that nobody asked to keep ends this long after the last viewer was seen."""
@@ -102,6 +103,9 @@ class Probe:
         self._pictures = Pictures(self._summary)
         self._gaze = Gaze(self.guard, self._record, lambda: self._summary.step, self._dial.wanted)
         self._keeper = Keeper()
+        self._optimizers = Optimizers()
+        self._bench = Workbench(self._run, self._summary, self._optimizers, self._orders.answer)
+        self._orders.bench = self._obey_bench
         self._orders.refuses_rewind = self._keeper.refusal
         self._orders.others = self._obey_eye
         self._first_forward: Any = register_first_forward(self) if self._hold_first else None
@@ -109,7 +113,6 @@ class Probe:
         if rate is not None:
             self._dial.set(None, rate)
         self._tree: Optional[Tree] = None
-        self._optimizers = Optimizers()
         self._change: Optional[tuple[Change, list[int]]] = None
         self._loss_name: Optional[str] = None
         self._tick: Optional[Tick] = None
@@ -233,8 +236,13 @@ class Probe:
         if desk.requests:
             self._attend()
         self.guard("the gradients", self._measure, optimizer)
+        why = ""
+        if first and self._bench.breaks.set_:
+            why = self._break_here(optimizer)
         if first and self._gate.holds_before_update("backward" in self._held_since_update):
-            self._hold("backward")
+            self._hold("backward", why)
+        if first and (self._gate.single or not self._bench.calm or len(self._bench.ring)):
+            self.guard("undo", self._bench.keep, optimizer, self._tree, self._gate.single)
         self.guard("the rate", self._dial.turn, optimizer)
         if first and self._orders.rate_waits:
             self._orders.step = self._summary.step
@@ -262,6 +270,8 @@ class Probe:
             return
         if self._gaze.open and self._tree is not None:
             self._gaze.after_update(self._tree, optimizer)
+        if self._bench.waits:
+            self._after_asked()
         if self._orders.rewinding is not None:
             self.guard("going back", self._go_back)
         self._pass("update")
@@ -271,6 +281,37 @@ class Probe:
         if self._orders.stopping:
             self._orders.stopping = False
             raise KeyboardInterrupt
+
+    def _break_here(self, optimizer: Any) -> str:
+        """Does a breakpoint want training held before this update? The reason, in words."""
+        found: list[str] = []
+
+        def look() -> None:
+            why = self._bench.before_update(optimizer, self._tree)
+            if why is not None:
+                found.append(why)
+
+        self.guard("the breakpoints", look)
+        if found:
+            self._gate.pause()
+        return found[0] if found else ""
+
+    def _after_asked(self) -> None:
+        """What waited for this update: an undo, after which training is held again; a file to be written."""
+        undone = self._bench.undo_wanted
+        self._orders.step = self._summary.step
+        self.guard("undo and saving", self._bench.after_update, self._tree)
+        if undone:
+            self._gate.pausing = False
+            self._gate.to_go = None
+            self._hold("update")
+
+    def _obey_bench(self, request: Any) -> bool:
+        held = self._gate.phase if self._gate.held else ""
+        taken = self._bench.obey(request, held, self._tree)
+        if taken and self._gate.held and self._bench.undo_wanted:
+            self._gate.resume()  # on to the end of the update of the batch in hand
+        return taken
 
     def _go_back(self) -> None:
         """The weights of the lowest validation loss, in place; then the end, as after Ctrl-C."""
@@ -285,7 +326,7 @@ class Probe:
 
     def _look_ahead(self) -> None:
         """Until when there will be nothing to do, unless somebody asks for something."""
-        calm = self._gate.calm and self._dial.at_rest and not self._orders.stopping
+        calm = self._gate.calm and self._bench.calm and self._dial.at_rest and not self._orders.stopping
         evaluating = self._looking and self._desk is not None and Gaze.evaluating(self._desk.wish)
         calm = calm and not (evaluating and self._gaze.listens_at <= time.perf_counter())
         self.walking = not calm or not self._phases.order or self._pictures.exposed
@@ -492,7 +533,7 @@ class Probe:
             look = self._looking or gate.by_phase
             eyes = self._gaze.choose(tree, desk.wish, gate.single) if looking and desk is not None else []
             guard, wish = self._look_at_output if look else None, desk.wish if desk is not None else Presence()
-            pictures.expose(tree, guard, self._forward_done, eyes, self._gaze.specimen, wish)
+            pictures.expose(tree, guard, self._forward_done, eyes, self._gaze.specimen, wish, self.guard)
 
     def _picture_due(self, now: float) -> bool:
         """Is it time, before an update? Then it waits for the next step, which the forward hook sees from its
@@ -565,8 +606,8 @@ class Probe:
 
     # ── holding ──
 
-    def _hold(self, phase: str) -> None:
-        """Waits at the gate. Only measurements are guarded; the wait itself is bare."""
+    def _hold(self, phase: str, why: str = "") -> None:
+        """Waits at the gate. Only measurements are guarded; the wait itself is bare. `why`: which breakpoint it was."""
         desk, gate = self._desk, self._gate
         if desk is None:
             return
@@ -574,7 +615,7 @@ class Probe:
         self.guard("the tick", self._make_tick, time.perf_counter(), True)
         self._held_since_update.add(phase)
         self.guard("the snapshot", self._show_phase, phase)
-        desk.say(events.Gate(self._now(), self._summary.step, True, phase), urgent=True)
+        desk.say(events.Gate(self._now(), self._summary.step, True, phase, why), urgent=True)
         self._orders.step = self._summary.step
         self.guard("the answers", self._orders.held)
         try:

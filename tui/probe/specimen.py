@@ -10,6 +10,7 @@ from typing import Any, Iterator, Optional
 
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from .meter import kind_of_loss
@@ -176,14 +177,34 @@ class Replica:
 
     def loss(self) -> float:
         """The loss of the batch with the weights that the copy has now."""
-        one = self._specimen
         with untouched(), torch.no_grad():
-            output = self.model(*(one.inputs or ()))
-            if self._criterion is not None:
-                return float(self._criterion(output.reshape(one._given), *one.further))
-            if one.target is None:
-                return float(output)
-            return self.factor * float(loss_of(one, output))
+            return float(self._judge(self.model(*(self._specimen.inputs or ()))))
+
+    def losses(self, points: torch.Tensor) -> list[float]:
+        """The losses with other weights, all computed at once; raises where the model does not allow that.
+
+        Args:
+            points: (points, weights), the weights flattened, in the order of the parameters.
+        """
+        named = list(self.model.named_parameters())
+        sizes = [parameter.numel() for _, parameter in named]
+
+        def at(point: torch.Tensor) -> torch.Tensor:
+            parts = zip(named, torch.split(point, sizes))
+            weights = {name: part.reshape(parameter.shape).to(parameter.dtype) for (name, parameter), part in parts}
+            return self._judge(functional_call(self.model, weights, self._specimen.inputs or ())).reshape(())
+
+        with untouched(), torch.no_grad():
+            found: list[float] = torch.vmap(at)(points).tolist()
+            return found
+
+    def _judge(self, output: torch.Tensor) -> torch.Tensor:
+        """The loss of an output of the copy."""
+        one = self._specimen
+        if self._criterion is not None:
+            judged: torch.Tensor = self._criterion(output.reshape(one._given), *one.further)
+            return judged
+        return output if one.target is None else self.factor * loss_of(one, output)
 
     def back(self) -> None:
         """The copy's weights as they were."""

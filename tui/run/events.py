@@ -178,6 +178,8 @@ class Applied:
     after: Optional[float] = None
     factor: Optional[float] = None
     refused: str = ""
+    said: str = ""
+    """What came of it, in words, where numbers do not say it."""
 
 
 @dataclass(frozen=True)
@@ -353,7 +355,44 @@ class Survey:
     cancel: bool = False
 
 
-Command = Union[Pause, Resume, Step, Phase, SetRate, Speed, Stop, Rewind, TryWeight, Survey]
+BREAKS = ("odd", "loss", "norm", "times", "step", "none")
+"""What a breakpoint can hold for: a loss or gradient that is not finite · a loss above, a gradient norm above, a
+gradient norm above so many times its recent median · an update's number · none takes all breakpoints away."""
+
+
+@dataclass(frozen=True)
+class Break:
+    """Hold before the update when something comes true: see `BREAKS`."""
+
+    id: str = ""
+    when: str = ""
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Take the last update back. Held right after an update, at once; else after the update of the batch in hand, which
+    is taken back with it."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Keep updates for undo also while training runs, or no longer."""
+
+    id: str = ""
+    on: bool = True
+
+
+@dataclass(frozen=True)
+class Save:
+    """Write the weights and the optimizers' state to the run's checkpoints, between two updates."""
+
+    id: str = ""
+
+
+Command = Union[Pause, Resume, Step, Phase, SetRate, Speed, Stop, Rewind, TryWeight, Survey, Break, Undo, Arm, Save]
 
 COMMANDS: dict[str, type[Any]] = {
     "pause": Pause,
@@ -366,6 +405,10 @@ COMMANDS: dict[str, type[Any]] = {
     "rewind": Rewind,
     "try": TryWeight,
     "survey": Survey,
+    "break": Break,
+    "undo": Undo,
+    "arm": Arm,
+    "save": Save,
 }
 
 

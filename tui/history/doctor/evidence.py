@@ -10,8 +10,8 @@ from ..state import Health, Layer, RunState
 
 SILENT_STEPS = 20
 """No rule but those about single facts speaks in the first steps: they are like no others."""
-FEW_MEASURED = 50
-"""Medians of gradient norms are taken over at least so many measurements."""
+FEW_MEASURED, SPAN = 20, 50
+"""Medians of gradient norms are taken over at least so many measurements, and not before so many steps."""
 
 
 def say(value: float) -> str:
@@ -58,7 +58,8 @@ def chance(state: RunState) -> Optional[float]:
     counts = [count for count in state.checkups.labels() if count]
     total = sum(counts)
     if total >= 200 and len(counts) >= 2:
-        return -sum(count / total * math.log(count / total) for count in counts)
+        found = -sum(count / total * math.log(count / total) for count in counts)
+        return min(math.log(classes), found + (len(counts) - 1) / (2 * total))  # Miller 1955: samples look too even
     return math.log(classes)
 
 

@@ -7,7 +7,7 @@ import statistics
 from typing import Optional
 
 from ..state import Health, RunState
-from .evidence import FEW_MEASURED, SILENT_STEPS, chance, loss_lately, say, typical, weight_layers
+from .evidence import FEW_MEASURED, SPAN, chance, loss_lately, say, typical, weight_layers
 from .finding import ALARM, LIKELY, NOTICE, POSSIBLE, Finding, Rule
 
 NOTICED, ALARMING = 1e-2, 1e-3
@@ -29,7 +29,7 @@ CHECK = "Compare the bars of the gradient norms: they shrink from the last layer
 
 def find(state: RunState) -> Optional[Finding]:
     layers = weight_layers(state)
-    if len(layers) < 3 or state.step < SILENT_STEPS:
+    if len(layers) < 3 or state.step < SPAN:
         return None
     (row, first, near), (_, last, far) = layers[0], layers[-1]
     small, large = typical(near), typical(far)
@@ -43,6 +43,8 @@ def find(state: RunState) -> Optional[Finding]:
         )
         level = ALARM if small / large < ALARMING else NOTICE
         return _finding(level, "The first layers get no gradient", words, LIKELY, row)
+    if small / math.sqrt(first.weights) >= NOTHING:
+        return None
     sizes = [(typical(health), layer.weights) for _, layer, health in layers]
     largest = max((norm / math.sqrt(count) for norm, count in sizes if norm is not None and count), default=0.0)
     known, loss = chance(state), loss_lately(state)
@@ -67,6 +69,8 @@ def waits(state: RunState) -> str:
         return "the model has fewer than three layers of weights"
     if typical(layers[0][2]) is None or typical(layers[-1][2]) is None:
         return f"gradients were measured {len(layers[0][2].recent)} of {FEW_MEASURED} times"
+    if state.step < SPAN:
+        return f"step {state.step} of {SPAN}"
     if _moves(layers[0][2]) is None:
         return f"updates were measured {len(layers[0][2].ratios)} of {LEAST_RATIOS} times"
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Optional
 
 from ..state import RunState
@@ -39,15 +40,18 @@ def find(state: RunState) -> Optional[Finding]:
             f"At step {since:,} a loss was not finite; the losses since are, and so are the weights that were checked."
         )
         return _finding(NOTICE, "One batch gave no finite loss", words, ADVICE, CERTAIN)
-    odd = [row for row, health in enumerate(state.health) if _odd(list(health.recent))]
+    odd = [row for row, health in enumerate(state.health) if _odd(health.recent)]
     if odd:
         words = f"The gradient of {state.layers[odd[0]].title} was not finite in its last {LEAST} measurements."
         return _finding(NOTICE, "Gradients are not finite", words, ADVICE, CERTAIN, odd[0])
     return None
 
 
-def _odd(values: list[float]) -> bool:
-    return len(values) >= LEAST and not any(map(math.isfinite, values[-LEAST:]))
+def _odd(values: deque[float]) -> bool:
+    """Is none of the last ones finite? Mostly the very last tells."""
+    if len(values) < LEAST or math.isfinite(values[-1]):
+        return False
+    return not any(map(math.isfinite, list(values)[-LEAST:]))
 
 
 def _since(state: RunState, loss: Optional[float]) -> str:

@@ -12,7 +12,7 @@ from .finding import ALARM, LIKELY, NOTICE, POSSIBLE, Finding, Rule
 LOOKS, FEW_PAIRS = 6, 300
 """So many batches are looked at, with so many pairs of labels in them."""
 ALIKE = 0.5
-REPEATS, PAIRS, EPOCHS = 0.5, 60, 4
+REPEATS, PAIRS, MOST_PAIRS, EPOCHS = 0.5, 60, 150, 4
 SPREAD = 0.01
 """Of the loss: batches that differ less than this tell nothing."""
 NEIGHBOURS = 4
@@ -73,18 +73,24 @@ def repeats_itself(state: RunState) -> Optional[float]:
     if len(losses) < PAIRS:
         return None
     begin = state.step - tick.batch  # the last step of the epoch before
-    apart: dict[int, float] = {}
-    for step, loss in losses.items():
-        place = (step - begin - 1) % batches
-        if NEIGHBOURS <= place < batches - NEIGHBOURS:
-            near = _on_both_sides(losses, step)
-            if len(near) >= NEIGHBOURS:
-                apart[step] = loss - statistics.fmean(near)
-    pairs = [(apart[step], apart[step - batches]) for step in apart if step - batches in apart]
+
+    def apart(step: int) -> Optional[float]:
+        """How far a loss lies above the mean of its neighbours, away from the ends of an epoch."""
+        if not NEIGHBOURS <= (step - begin - 1) % batches < batches - NEIGHBOURS:
+            return None
+        near = _on_both_sides(losses, step)
+        return losses[step] - sum(near) / len(near) if len(near) >= NEIGHBOURS else None
+
+    pairs: list[tuple[float, float]] = []
+    for step in reversed(losses):
+        if step - batches in losses and len(pairs) < MOST_PAIRS:
+            now, before = apart(step), apart(step - batches)
+            if now is not None and before is not None:
+                pairs.append((now, before))
     if len(pairs) < PAIRS:
         return None
     level = statistics.fmean(map(abs, losses.values()))
-    if not statistics.fmean(map(abs, apart.values())) > SPREAD * level:
+    if not statistics.fmean(abs(one) for one, _ in pairs) > SPREAD * level:
         return None
     try:
         return statistics.correlation([one for one, _ in pairs], [other for _, other in pairs])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from .cells import Line
@@ -10,11 +9,13 @@ from .numbers import number
 
 SIGNS = "·•●"
 """One, two or three, and more points in a cell."""
+MOST = 1e290
+"""A value beyond this has no place."""
 
 
 def scatter(pairs: Sequence[Sequence[float]], width: int, height: int) -> list[Line]:
     """True values across, predicted ones up, both on one range; the last line names its ends."""
-    finite = [(true, said) for true, said, *_ in pairs if math.isfinite(true) and math.isfinite(said)]
+    finite = [(true, said) for true, said, *_ in pairs if abs(true) < MOST and abs(said) < MOST]
     values = [value for pair in finite for value in pair]
     low, high = min(values, default=0.0), max(values, default=1.0)
     if high <= low:

@@ -77,8 +77,7 @@ class Doctor(Panel):
         chosen = min(scene.scroll.get("doctor", 0), len(found) - 1)
         blocks = [_block(scene, one, width, zoomed) for one in found]
         gap = 1 if height >= 9 else 0
-        if sum(len(block) + gap for block in blocks) - gap > height:
-            blocks = [block if place == chosen else block[:1] for place, block in enumerate(blocks)]
+        blocks = _opened(blocks, chosen, height, gap)
         lines: list[Line] = []
         top = 0
         for place, block in enumerate(blocks):
@@ -113,6 +112,18 @@ def _block(scene: Scene, one: Finding, width: int, whole: bool) -> list[Line]:
         paragraphs.append([("Where that comes from  ", "dim"), (f"{one.source}.", "ink")])
     body = [[(INDENT, "ink"), *line] for words in paragraphs for line in wrap(words, max(1, width - len(INDENT)))]
     return [cut(head, width), *body]
+
+
+def _opened(blocks: list[list[Line]], chosen: int, height: int, gap: int) -> list[list[Line]]:
+    """The one chosen is whole, the others too as far as there is room for them: else their titles."""
+    room = height - len(blocks) - (len(blocks[chosen]) - 1 + gap)
+    out = []
+    for place, block in enumerate(blocks):
+        if place != chosen:
+            more = len(block) - 1 + gap
+            block, room = (block, room - more) if more <= room else (block[:1], room)
+        out.append(block)
+    return out
 
 
 def _key(scene: Scene, one: Finding) -> list[Cell]:

@@ -81,7 +81,7 @@ def _accuracy(found: Predictions) -> Line:
     of = "evaluated" if found.source == "validation" else "in the training batch"
     line: Line
     if not found.known:
-        line = [(f"{count(found.count)} samples {of}", "ink"), (", whose truth is not known", "dim")]
+        line = [(f"{count(found.count)} samples {of}", "ink"), (", truth not known", "dim")]
     else:
         style = "validation.bold" if found.source == "validation" else "train.bold"
         digits = 1 if found.known >= 100 else 0
@@ -109,7 +109,8 @@ def _verdict(found: Predictions, sample: Sample) -> Line:
     style = "bad" if odd else ("warning" if wrong else "ink")
     sign = "✗ " if wrong else ("✓ " if sample.truth is not None else "  ")
     line: Line = [(sign, style if wrong else "dim")]
-    line.append((f"{_name(found, sample.truth)}→{_name(found, sample.guess)}", style))
+    true = f"{_name(found, sample.truth)}→" if sample.truth is not None else ""
+    line.append((true + _name(found, sample.guess), style))
     if sample.sure is not None and not odd:
         line.append((f" {_chance(sample.sure)}", "dim"))
     return line
@@ -220,7 +221,11 @@ def _plane(plane: Surface, found: Predictions | None, width: int, height: int) -
     true = max(4, round(2 * height * min(4.0, max(0.25, shape))))
     beside_it = width - min(true, width) - 2
     if beside_it >= 18:
-        return beside(boundary(plane, true, height), _wrapped(words, beside_it)[:height], true)
+        right = _wrapped(words, beside_it)
+        table = _table(found) if found is not None and found.source == "validation" else []
+        if found is not None and table and matrix_width(found.confusion, _names(found)) <= beside_it:
+            right += [[], *table] if len(right) + 1 + len(table) <= height else []
+        return beside(boundary(plane, true, height), right[:height], true)
     if height < 6:
         left = max(8, width // 2)
         return beside(boundary(plane, left, height), _wrapped(words, width - left - 2)[:height], left)

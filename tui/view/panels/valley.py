@@ -18,6 +18,8 @@ LOWEST, HIGHEST = -2.0, 2.0
 DEPTH = 4.0
 """Decades above the lowest point that the colours of a plane tell apart."""
 NEAR = 0.25
+MOST = 1e290
+"""A loss beyond this is as good as infinite."""
 
 Paragraph = list[Cell]
 
@@ -28,8 +30,8 @@ class Valley(Panel):
     SHOWS = (
         "The loss over the weights, as a map: dark is low, bright is high, on a logarithmic scale. A model of one or "
         "two weights shows all of it, with the path so far: ○ where it begins, ● now, ◇ where the next step lands. "
-        "Of a model with many weights v computes a slice: two random directions through the weights, each filter of them as "
-        "long as the weights it moves (filter-normalised): slices of different networks can be compared."
+        "Of a model with many weights v computes a slice: two random directions through the weights, each filter of "
+        "them as long as the weights it moves (filter-normalised): slices of different networks can be compared."
     )
     HEALTHY = "A wide, smooth basin around ●, and a path that goes down into it."
     TROUBLE = "Steep walls close by, many small basins, ✗ where the loss is no number; a path that zigzags or leaves."
@@ -56,7 +58,7 @@ class Valley(Panel):
             room = max(room, width * 2 // 5)
             return beside(_picture(surface, room, height), _lines(tells, width - room - 2)[:height], room)
         words = _lines(tells, width)
-        most = max(2, height // 3)
+        most = max(2, height * 2 // 5)
         picture = _picture(surface, width, max(2, height - min(len(words), most)))
         return [*picture, *words[: height - len(picture)]]
 
@@ -179,12 +181,12 @@ def _column(top: float | None, floor: int) -> Cell:
 
 def _own_scale(values: list[float]) -> Callable[[float], str]:
     """Decades above the lowest value."""
-    finite = [value for value in values if math.isfinite(value)]
+    finite = [value for value in values if abs(value) < MOST]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     least = (high - low) * 10**-DEPTH
 
     def level(value: float) -> str:
-        if not math.isfinite(value):
+        if not abs(value) < MOST:
             return "n"
         if high <= low:
             return "4"
@@ -195,15 +197,15 @@ def _own_scale(values: list[float]) -> Callable[[float], str]:
 
 def _fixed_scale(values: list[float]) -> tuple[Callable[[float], str], float, float]:
     """(level of a loss, lowest and highest power of ten): the same in every run whose losses it can tell apart."""
-    finite = sorted(value for value in values if math.isfinite(value))
+    finite = sorted(value for value in values if abs(value) < MOST)
     low, high = LOWEST, HIGHEST
     middle = finite[len(finite) // 2] if finite else 1.0
-    if middle > 0 and not 10**low <= middle <= 10**high:
+    if middle > 1e-300 and not 10**low <= middle <= 10**high:
         low = math.floor(math.log10(middle)) - 1.0
         high = low + HIGHEST - LOWEST
 
     def level(value: float) -> str:
-        if not math.isfinite(value):
+        if not abs(value) < MOST:
             return "n"
         return "0" if value <= 0 else letter((math.log10(value) - low) / (high - low))
 
@@ -221,19 +223,19 @@ def _plane_words(surface: Surface, scene: Scene) -> list[Paragraph]:
     out: list[Paragraph] = []
     here = ", ".join(f"{name} {number(value)}" for name, value in zip(surface.names, surface.here))
     loss = f": loss {number(surface.loss)}" if surface.loss is not None else ""
-    inside = surface.left <= surface.here[0] <= surface.right and (
-        surface.rows == 1 or surface.bottom <= surface.here[1] <= surface.top
-    )
-    out.append([("● ", "you"), (here + loss, "ink"), *([] if inside else [(" ▲ outside the map", "warning")])])
+    if surface.here:
+        frame = Frame(1, 1, surface.left, surface.right, surface.bottom, surface.top)
+        outside: Paragraph = [(" ▲ outside the map", "warning")] if frame.spot(*_place(surface)) is None else []
+        out.append([("● ", "you"), (here + loss, "ink"), *outside])
     if surface.next:
         lands = ", ".join(f"{name} {number(value)}" for name, value in zip(surface.names, surface.next))
-        out.append([("◇ ", "you"), ("the next step lands at ", "ink"), (lands, "ink")])
+        out.append([("◇ ", "you"), ("next: ", "ink"), (lands, "ink")])
     if surface.done < surface.rows:
         out.append([(f"row {surface.done} of {surface.rows} of the map", "dim")])
         return out
     finite = [value for value in surface.values if math.isfinite(value)]
     low, high = min(finite, default=math.nan), max(finite, default=math.nan)
-    names = surface.names
+    names = [*surface.names, "", ""]
     if surface.rows == 1:
         out.append([(f"across: {names[0]} from {number(surface.left)} to {number(surface.right)}", "dim")])
         out.append([(f"up: loss from {number(low)} to {number(high)}", "dim")])
@@ -254,7 +256,10 @@ def _slice_words(surface: Surface, scene: Scene) -> list[Paragraph]:
         what = "v again gives it up" if busy else "it goes on at the next pause"
         out.append([(f"row {surface.done} of {surface.rows}", "you"), (f", {what}", "ink")])
     if surface.loss is not None:
-        out.append([("● ", "you"), (f"the weights now: loss {number(surface.loss)}", "ink")])
+        behind = scene.state.step - surface.step
+        when = f", {count(behind)} updates ago" if behind > 0 else ""
+        again = "; v computes it anew" if behind > 0 and scene.steerable else ""
+        out.append([("● ", "you"), (f"loss {number(surface.loss)}{when}", "ink"), (again, "dim")])
     if surface.next:
         out.append(_step_words(surface))
     if surface.done < 1:
@@ -266,18 +271,22 @@ def _slice_words(surface: Surface, scene: Scene) -> list[Paragraph]:
         out.append(
             [(f"edges: ±{number(surface.right, 2)} of the weights' own length, in two random directions", "dim")]
         )
-        behind = scene.state.step - surface.step
-        if behind > 0 and scene.steerable:
-            out.append([(f"{count(behind)} updates ago; v computes it anew", "dim")])
     return out
+
+
+def _place(surface: Surface) -> tuple[float, float]:
+    """Where the weights are on the map; a single weight stands on its middle line."""
+    if surface.rows == 1:
+        return surface.here[0], (surface.bottom + surface.top) / 2
+    return _pair(surface.here)
 
 
 def _step_words(surface: Surface) -> Paragraph:
     length = math.hypot(*surface.next[:2])
     cell = (surface.right - surface.left) / max(1, surface.columns - 1)
     if length < cell / 2:
-        return [("◇ ", "you"), (f"the next step goes {number(length, 2)} on this map: less than a cell", "ink")]
-    return [("◇ ", "you"), (f"the next step goes {number(length, 2)} on this map", "ink")]
+        return [("◇ ", "you"), (f"next step: {number(length, 2)} on this map, not a cell", "ink")]
+    return [("◇ ", "you"), (f"next step: {number(length, 2)} on this map", "ink")]
 
 
 def _facts(surface: Surface) -> str:
