@@ -12,18 +12,23 @@ from textual.keys import _character_to_key
 from tui.history.source import Source
 from tui.run.events import (
     COMMANDS,
+    Applied,
+    Arm,
     Best,
+    Break,
     Gate,
     Live,
     Pause,
     Phase,
     Resume,
     Rewind,
+    Save,
     SetRate,
     Speed,
     Step,
     Survey,
     TryWeight,
+    Undo,
 )
 from tui.view.actions import ACTIONS, BY_NAME, MOVES, footer
 from tui.view.app import BacklitApp
@@ -193,7 +198,43 @@ async def test_every_command_can_be_given(show: Opener, tape: Tape) -> None:
             await viewer.press(*keys)
             await viewer.asked(before + 1)
         given = {type(command) for command in tape.commands()}
-        assert given == set(COMMANDS.values()) - {Rewind, Survey, TryWeight}  # those have tests of their own
+        others = {Rewind, Survey, TryWeight, Break, Undo, Arm, Save}
+        assert given == set(COMMANDS.values()) - others  # those have tests of their own
+
+
+@pytest.mark.parametrize(
+    "keys, wanted",
+    [
+        (["u"], Undo()),
+        (["U"], Arm(on=True)),
+        (["w"], Save()),
+        (["b", "a"], Break(when="odd")),
+        (["b", "n"], Break(when="none")),
+        (["b", "c", "backspace", *"2.5", "enter"], Break(when="norm", value=2.5)),
+    ],
+)
+async def test_the_workbench_is_asked(
+    show: Opener, state: Callable[[str], Tape], keys: list[str], wanted: object
+) -> None:
+    async with show(state("paused at loss")) as viewer:
+        await viewer.press(*keys)
+        assert dataclasses.replace(await viewer.asked(), id="") == wanted
+
+
+async def test_what_was_taken_back_stays_as_a_ghost(show: Opener, tape: Tape) -> None:
+    async with show(tape) as viewer:
+        last = viewer.scene.state.step
+        tape.add(Applied(t=9.0, step=last - 40, id="x", do="undo", before=float(last), after=float(last - 40)))
+        await viewer.until(lambda: viewer.scene.state.ghosts)
+        assert viewer.scene.state.step == last - 40
+        assert all(step > last - 40 for step, _ in viewer.scene.state.ghosts[0])
+        assert all(bucket.last <= last - 40 for bucket in viewer.scene.state.train.buckets)
+
+
+async def test_a_breakpoint_says_why(show: Opener, tape: Tape) -> None:
+    async with show(tape) as viewer:
+        tape.add(Gate(9.0, 500, True, "backward", "the gradient of head.weight is not finite"))
+        await viewer.until(lambda: "head.weight is not finite" in " ".join(viewer.panel("explain").text().split()))
 
 
 async def test_the_weights_of_the_best_loss_are_asked_for(show: Opener, tape: Tape) -> None:

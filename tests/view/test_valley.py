@@ -125,6 +125,14 @@ async def test_the_plane_shows_the_path_and_where_it_stands(tape: Tape, show: Op
             assert "depth −2.0 … 2.0 →" in text
 
 
+async def test_a_plain_with_a_hollow_shows_the_hollow(tape: Tape, show: Opener) -> None:
+    values = [0.0 if place == 0 else (2.2 if place % 21 < 6 else 3.0) for place in range(441)]
+    async with show(two_weights(tape, bowl(values=values, points=[[0.5, -0.25]])), (120, 50)) as viewer:
+        assert "colours: even steps" in await front(viewer)
+        row = viewer.panel("valley")._lines[6]
+        assert {style for text, style in row if "▀" in text} >= {"w11/11", "w15/15"}
+
+
 async def test_where_the_path_leaves_the_map_words_say_so(tape: Tape, show: Opener) -> None:
     async with show(two_weights(tape, bowl(points=[[0.5, 0.5], [900.0, 0.5]], here=[900.0, 0.5]))) as viewer:
         assert "depth 900, slope 0.500 ▲ outside the map" in await front(viewer)

@@ -94,6 +94,15 @@ class Series:
             self.buckets = [_merge(*pair) for pair in _pairs(self.buckets)]
             self._per_bucket *= 2
 
+    def cut(self, step: int) -> list[tuple[int, float]]:
+        """Takes away what lies beyond a step, and gives it back as (step, mean)."""
+        gone = [bucket for bucket in self.buckets if bucket.last > step]
+        self.buckets = [bucket for bucket in self.buckets if bucket.last <= step]
+        self.recent = deque((one for one in self.recent if one[0] <= step), maxlen=self.RECENT)
+        self.last = self.recent[-1][1] if self.recent else None
+        self._in_last = self._per_bucket  # what follows begins a bucket of its own
+        return [(bucket.last, bucket.mean) for bucket in gone]
+
 
 def _pairs(buckets: list[Bucket]) -> Iterator[tuple[Bucket, ...]]:
     for place in range(0, len(buckets), 2):

@@ -123,6 +123,8 @@ class RunState:
         self.fixed: bool = False
         """The dial holds a fixed rate."""
         self.stop_asked = False
+        self.ghosts: list[list[tuple[int, float]]] = []
+        """What was taken back of the training loss, as (step, mean): one curve for each undo."""
         self.rewound = False
         """The weights of the lowest validation loss were put back."""
         self.total_steps: Optional[int] = None
@@ -237,6 +239,14 @@ class RunState:
         elif answer.do == "rewind":
             self.stop_asked = self.rewound = True
             self.marks.append(Mark(answer.step, f"back to the weights of validation loss {_short(answer.after)}"))
+        elif answer.do == "undo" and answer.before is not None and answer.after is not None:
+            if self.tick is not None:
+                self.tick = replace(self.tick, step=int(answer.after))
+            self._journal_step = int(answer.after)
+            self.ghosts = [*self.ghosts[-9:], self.train.cut(int(answer.after))]
+            self.marks.append(Mark(int(answer.after), f"undo: back from step {int(answer.before)}"))
+        elif answer.do == "save":
+            self.marks.append(Mark(answer.step, f"written: {answer.said}"))
         elif answer.do == "stop":
             self.stop_asked = True
             self.marks.append(Mark(answer.step, "stop"))

@@ -270,6 +270,8 @@ class Probe:
             return
         if self._gaze.open and self._tree is not None:
             self._gaze.after_update(self._tree, optimizer)
+        if self._gate.single or self._bench.ring.armed:
+            self.guard("undo", self._bench.updated, self._tree)
         if self._bench.waits:
             self._after_asked()
         if self._orders.rewinding is not None:

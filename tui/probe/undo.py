@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from typing import Any, Optional
+from typing import Any, List, Optional, Tuple
 
 import torch
 from torch import nn
@@ -15,23 +15,26 @@ BUDGET_BYTES = 256 << 20
 """What the ring may hold in all."""
 
 
+Kept = List[Tuple["weakref.ReferenceType[torch.Tensor]", torch.Tensor]]
+"""Tensors of the program, each with a copy of it."""
+
+
 class Moment:
     """Everything that one optimizer's next update is going to change, as it is right before it."""
 
-    def __init__(self, optimizer: Any, root: Optional[nn.Module], step: int) -> None:
+    def __init__(self, optimizer: Any, buffers: Kept, step: int) -> None:
+        """buffers: as they were before the forward pass of the batch whose update follows."""
         self.step = step
         """Updates made before this moment."""
         self.optimizer = weakref.ref(optimizer)
-        self._weights: list[tuple[weakref.ReferenceType[torch.Tensor], torch.Tensor]] = []
+        self._weights: Kept = []
         self._state: dict[int, dict[Any, Any]] = {}
-        self._buffers: list[tuple[weakref.ReferenceType[torch.Tensor], torch.Tensor]] = []
+        self._buffers = buffers
         with torch.no_grad():
             for parameter in _parameters(optimizer):
                 self._weights.append((weakref.ref(parameter), _copy(parameter)))
                 if parameter in optimizer.state:
                     self._state[id(parameter)] = {name: _copy(one) for name, one in optimizer.state[parameter].items()}
-            for buffer in root.buffers() if root is not None else ():
-                self._buffers.append((weakref.ref(buffer), _copy(buffer)))
         self.bytes = sum(kept.numel() * kept.element_size() for _, kept in (*self._weights, *self._buffers)) + sum(
             _size(one) for state in self._state.values() for one in state.values()
         )
@@ -80,6 +83,9 @@ class Ring:
         self.refused = ""
         """Why nothing is kept, in words."""
         self._moments: deque[Moment] = deque()
+        self._buffers: tuple[int, Kept] = (-1, [])
+        """The model's buffers as they were after an update (so many had been made): the next forward pass changes
+        them."""
 
     @property
     def bytes(self) -> int:
@@ -90,7 +96,8 @@ class Ring:
 
     def keep(self, optimizer: Any, root: Optional[nn.Module], step: int) -> None:
         """An update is about to be made."""
-        moment = Moment(optimizer, root, step)
+        then, buffers = self._buffers
+        moment = Moment(optimizer, buffers if then == step else buffers_of(root), step)
         if moment.bytes > self.budget:
             self.refused = (
                 f"one update takes {moment.bytes >> 20:,} MB, more than the {self.budget >> 20:,} MB for undo"
@@ -100,6 +107,10 @@ class Ring:
         self._moments.append(moment)
         while self.bytes > self.budget:
             self._moments.popleft()
+
+    def updated(self, root: Optional[nn.Module], step: int) -> None:
+        """An update was made, the `step`-th, and the next one is going to be kept."""
+        self._buffers = (step, buffers_of(root))
 
     def forget(self) -> None:
         """Updates were made that were not kept: what lies before them cannot be reached one by one any more."""
@@ -112,6 +123,12 @@ class Ring:
         for _ in range(count - 1):
             self._moments.pop()
         return self._moments.pop()
+
+
+def buffers_of(root: Optional[nn.Module]) -> Kept:
+    """The model's buffers, copied."""
+    with torch.no_grad():
+        return [(weakref.ref(one), _copy(one)) for one in (root.buffers() if root is not None else ())]
 
 
 def _parameters(optimizer: Any) -> list[torch.Tensor]:

@@ -64,7 +64,7 @@ class Workbench:
                 request, after=float(command.on), said=f"up to {self.ring.budget >> 20:,} MB of updates are kept"
             )
         elif isinstance(command, events.Undo):
-            self._ask_undo(request, held)
+            self._ask_undo(request, held, tree)
         elif isinstance(command, events.Save):
             self._save = request
             if held:
@@ -73,7 +73,7 @@ class Workbench:
             return False
         return True
 
-    def _ask_undo(self, request: Request, held: str) -> None:
+    def _ask_undo(self, request: Request, held: str, tree: Optional[Tree]) -> None:
         if not held:
             self._answer(request, refused="only while training is paused")
             return
@@ -84,7 +84,7 @@ class Workbench:
             return
         self._undo = request
         if held == "update":
-            self._take_back(1)
+            self._take_back(1, tree)
 
     @property
     def undo_wanted(self) -> bool:
@@ -121,14 +121,18 @@ class Workbench:
             return
         self.ring.keep(optimizer, tree.root if tree is not None else None, self._summary.step)
 
+    def updated(self, tree: Optional[Tree]) -> None:
+        """An update was made while a person goes step by step, or undo is armed."""
+        self.ring.updated(tree.root if tree is not None else None, self._summary.step)
+
     def after_update(self, tree: Optional[Tree]) -> None:
         """The update has been made."""
         if self._undo is not None:
-            self._take_back(2)  # the batch in hand was used up by the update that was just made
+            self._take_back(2, tree)  # the batch in hand was used up by the update that was just made
         if self._save is not None:
             self._write(tree)
 
-    def _take_back(self, count: int) -> None:
+    def _take_back(self, count: int, tree: Optional[Tree]) -> None:
         request, self._undo = self._undo, None
         assert request is not None
         moment: Optional[Moment] = self.ring.take(count)
@@ -140,6 +144,7 @@ class Workbench:
             self._answer(request, refused=refused)
             return
         before, self._summary.step = self._summary.step, moment.step
+        self.ring.updated(tree.root if tree is not None else None, moment.step)
         self._answer(request, before=float(before), after=float(moment.step), said=NOT_REWOUND)
 
     def _write(self, tree: Optional[Tree]) -> None:

@@ -44,6 +44,10 @@ def _live(scene: Scene) -> bool:
     return scene.steerable
 
 
+def _paused(scene: Scene) -> bool:
+    return scene.steerable and scene.paused
+
+
 def _always(scene: Scene) -> bool:
     return True
 
@@ -132,6 +136,28 @@ ACTIONS: tuple[Action, ...] = (
         True,
         _live,
     ),
+    Action(
+        "undo",
+        ("u",),
+        "u",
+        "undo",
+        "Take the last update back; updates are kept while you step, and with U while it runs.",
+        True,
+        _paused,
+    ),
+    Action(
+        "arm", ("U",), "U", "keep for undo", "Keep updates for undo while training runs, or no longer.", True, _live
+    ),
+    Action(
+        "break",
+        ("b",),
+        "b",
+        "breakpoint…",
+        "Hold before the update when something comes true: NaN, a large loss or gradient, a step.",
+        True,
+        _live,
+    ),
+    Action("save", ("w",), "w", "write weights", "Write weights and optimizer state to a new file.", True, _live),
     Action("card", ("c",), "c", "card", "The whole card of this lesson; its check questions.", False, _lesson, 9),
     Action(
         "restart",

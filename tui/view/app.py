@@ -150,6 +150,8 @@ class BacklitApp(PatientApp[int]):
             self.hurry()
         for sentence in scene.settle():
             self.say(sentence, bad=True)
+        while scene.told:
+            self.say(scene.told.pop(0))
         self._look(now)
         if self.exits and scene.source.over and scene.source.exit is not None:
             self.exit(0)

@@ -176,6 +176,54 @@ class Controls:
         )
         self.app.push_screen(Choose("Stop early", words, {"y": "yes"}, other="any other key: no"), answered)
 
+    def _undo(self) -> None:
+        self.send(events.Undo(self.app.desk.new_id()), self._pending("undo", "undo"))
+
+    def _arm(self) -> None:
+        on = not self.scene.armed
+        words = "keep updates for undo" if on else "keep no more updates"
+        self.scene.armed = on
+        self.send(events.Arm(self.app.desk.new_id(), on), self._pending("arm", words))
+
+    def _save(self) -> None:
+        self.send(events.Save(self.app.desk.new_id()), self._pending("save", "write the weights"))
+
+    def _break(self) -> None:
+        asks = {
+            "a": ("odd", "the loss or a gradient is not finite", ""),
+            "b": ("loss", "the loss is above …", "The loss is above"),
+            "c": ("norm", "the gradient norm is above …", "The gradient norm is above"),
+            "d": ("times", "the gradient norm is so many times its recent median …", "Times its recent median"),
+            "e": ("step", "update number … comes next", "Update number"),
+            "n": ("none", "no breakpoints any more", ""),
+        }
+
+        def set_(when: str, value: float) -> None:
+            command = events.Break(self.app.desk.new_id(), when, value)
+            self.send(command, self._pending("break", "the breakpoint" if when != "none" else "no breakpoints"))
+
+        def answered(key: str | None) -> None:
+            if key is None:
+                return
+            when, _, question = asks[key]
+            if not question:
+                set_(when, 0.0)
+                return
+
+            def typed(text: str | None) -> None:
+                try:
+                    value = float((text or "").replace(",", ""))
+                except ValueError:
+                    if text is not None:
+                        self.app.say(f"{text!r} is no number.", bad=True)
+                    return
+                set_(when, value)
+
+            self.app.push_screen(Ask("Breakpoint", question, "5"), typed)
+
+        words = {key: text for key, (_, text, _) in asks.items()}
+        self.app.push_screen(Choose("Breakpoint", "Hold before the update when …", words), answered)
+
     def _card(self) -> None:
         scene = self.scene
         card = scene.card

@@ -116,6 +116,8 @@ class Scene:
     """A survey of the valley was asked for."""
     left_phases: bool = False
     """The phase view was left during this pause: p does not open it again."""
+    armed: bool = False
+    """Updates are kept for undo while training runs."""
     sample: int = 0
     """The sample of the batch in focus."""
     results: list[tuple[tuple[str, ...], float]] = field(default_factory=list)
@@ -247,6 +249,9 @@ class Scene:
     def ask(self, ident: str, pending: Pending) -> None:
         self.pending[ident] = pending
 
+    told: list[str] = field(default_factory=list)
+    """What came of requests, in words, for the app to say."""
+
     def settle(self) -> list[str]:
         """Drops what was answered; returns refusals as sentences."""
         refused = []
@@ -256,6 +261,8 @@ class Scene:
                 pending = self.pending.pop(ident)
                 if answer.refused:
                     refused.append(f"{pending.text}: refused, {answer.refused}")
+                elif answer.said:
+                    self.told.append(f"{pending.text}: {answer.said}")
             elif self.source.over:
                 self.pending.pop(ident)
         return refused

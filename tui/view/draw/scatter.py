@@ -37,7 +37,7 @@ def scatter(pairs: Sequence[Sequence[float]], width: int, height: int) -> list[L
                 line.append(("╱" if on else " ", "line"))
         lines.append(_merged(line))
     left, right = number(low), number(high)
-    middle = " true → · predicted ↑ "
+    middle = " true →, predicted ↑ "
     if len(left) + len(middle) + len(right) > width:
         middle = " "
     room = max(0, width - len(left) - len(right))

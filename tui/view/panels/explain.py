@@ -178,6 +178,8 @@ def _paused(scene: Scene) -> list[Paragraph]:
     step, phase = scene.state.step, scene.state.phase
     made = "No update has been made yet. " if step == 0 else f"Paused after {count(step)} updates. "
     out: list[Paragraph] = [[(made, "ink"), (PHASE_WORDS.get(phase, ""), "ink")]]
+    if scene.state.gate is not None and scene.state.gate.why:
+        out.insert(0, [("▲ ", "warning"), (f"A breakpoint holds it: {scene.state.gate.why}.", "ink")])
     live = scene.state.live
     if phase != "start" and (step > 0 or (live is not None and live.loss is not None)):
         in_hand = live is not None and live.loss is not None

@@ -132,6 +132,9 @@ def draw_loss(state: RunState, width: int, height: int, log_y: bool) -> list[Lin
         xs = [float(b.last) for b in state.validation.buckets]
         ys = [b.mean if not b.odd else math.nan for b in state.validation.buckets]
         lines.append(chart.Line(xs, ys, "validation", marker="dot", lined=False))
+    for ghost in state.ghosts:
+        if ghost:
+            lines.insert(0, chart.Line([float(step) for step, _ in ghost], [mean for _, mean in ghost], "line"))
     marks = [chart.Mark(float(mark.step), "you") for mark in state.marks]
     values = [y for y in curve.highs if math.isfinite(y)] + [
         b.high for b in state.validation.buckets if math.isfinite(b.high)

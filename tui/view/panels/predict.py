@@ -16,6 +16,8 @@ from .panel import Panel
 
 FEW = 5
 """An accuracy over fewer samples than this says nothing."""
+LOW = 6
+"""In a place that is no higher pictures are worth more than the line that explains their words."""
 
 
 class Predict(Panel):
@@ -128,6 +130,9 @@ def _chance(value: float) -> str:
 
 def _classes(found: Predictions, width: int, height: int) -> list[Line]:
     head = [_accuracy(found)]
+    if height <= LOW + 1:
+        explained: Line = [*head[0], ("   ", "ink"), *_key(found, width)]
+        head = [explained] if width_of(explained) <= width else head
     table = _table(found)
     if table and width >= matrix_width(found.confusion, _names(found)) + 40 and height >= len(table) + 1:
         right = matrix_width(found.confusion, _names(found))
@@ -160,9 +165,10 @@ def _samples(found: Predictions, width: int, height: int) -> list[Line]:
             Plate(sample.height, sample.width, sample.cells, words)
             for sample, words in zip(found.samples, with_verdicts)
         ]
-        lines = gallery(plates, width, height - 1)
+        key = [_key(found, width)] if height > LOW else []
+        lines = gallery(plates, width, height - len(key))
         if lines:
-            return [_key(found, width), *lines]
+            return [*key, *lines]
     return [_key(found, width), *_columns(with_verdicts, width, height - 1)] if height > 1 else [_key(found, width)]
 
 

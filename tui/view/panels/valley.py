@@ -17,6 +17,7 @@ LOWEST, HIGHEST = -2.0, 2.0
 """Powers of ten between which the colours of a slice lie, in every run: slices can then be compared."""
 DEPTH = 4.0
 """Decades above the lowest point that the colours of a plane tell apart."""
+HIGH = 0.6
 NEAR = 0.25
 MOST = 1e290
 """A loss beyond this is as good as infinite."""
@@ -28,7 +29,7 @@ class Valley(Panel):
     NAME = "Valley"
     PERIOD_S = 0.33
     SHOWS = (
-        "The loss over the weights, as a map: dark is low, bright is high, on a logarithmic scale. A model of one or "
+        "The loss over the weights, as a map: dark is low, bright is high, in powers of ten. A model of one or "
         "two weights shows all of it, with the path so far: ○ where it begins, ● now, ◇ where the next step lands. "
         "Of a model with many weights v computes a slice: two random directions through the weights, each filter of "
         "them as long as the weights it moves (filter-normalised): slices of different networks can be compared."
@@ -180,9 +181,10 @@ def _column(top: float | None, floor: int) -> Cell:
 
 
 def _own_scale(values: list[float]) -> Callable[[float], str]:
-    """Decades above the lowest value."""
+    """Decades above the lowest value; even steps where most of the map is high plain."""
     finite = [value for value in values if abs(value) < MOST]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
+    plain = _plain(values)
     least = (high - low) * 10**-DEPTH
 
     def level(value: float) -> str:
@@ -190,9 +192,17 @@ def _own_scale(values: list[float]) -> Callable[[float], str]:
             return "n"
         if high <= low:
             return "4"
+        if plain:
+            return letter((value - low) / (high - low))
         return letter(math.log10(max(value - low, least) / least) / DEPTH)
 
     return level
+
+
+def _plain(values: list[float]) -> bool:
+    """Does more than half of the map lie in its upper part? Powers of ten would make one colour of all that."""
+    finite = sorted(value for value in values if abs(value) < MOST)
+    return bool(finite) and finite[len(finite) // 2] - finite[0] > HIGH * (finite[-1] - finite[0])
 
 
 def _fixed_scale(values: list[float]) -> tuple[Callable[[float], str], float, float]:
@@ -244,8 +254,9 @@ def _plane_words(surface: Surface, scene: Scene) -> list[Paragraph]:
     across = f"{names[0]} {number(surface.left, 2)} … {number(surface.right, 2)} →"
     up = f"{names[1]} {number(surface.bottom, 2)} … {number(surface.top, 2)} ↑"
     out.append([(f"{across}   {up}", "dim")])
+    steps = "even steps" if _plain(surface.values) else "powers of ten above the lowest"
     begins = "○ start" if surface.since == 0 else f"○ step {count(surface.since)}"
-    out.append([(f"{begins}, • visited; colours: powers of ten above the lowest", "dim")])
+    out.append([(f"{begins}, • visited; colours: {steps}", "dim")])
     return out
 
 
