@@ -36,8 +36,10 @@ Do = Callable[[BacklitApp, Pilot[Any]], Awaitable[None]]
 
 async def picture(name: str, run: RunDirectory, size: tuple[int, int], do: Do, lesson: bool = True) -> None:
     """Shows a live run, does `do`, and writes the SVG."""
-    scene = Scene(Source(run), asks=False)
-    app = BacklitApp(scene, cards=all_cards(), lesson=lesson, colors="truecolor")
+    cards = {card.lesson: card for card in all_cards()}
+    card = cards.get(str(run.about().get("lesson"))) if name.startswith("lesson-") else None
+    scene = Scene(Source(run), asks=False, card=card)
+    app = BacklitApp(scene, cards=[*cards.values()], lesson=lesson, question=False, colors="truecolor")
     async with app.run_test(size=size) as pilot:
         await do(app, pilot)
         for panel in app._panels.values():
@@ -129,9 +131,9 @@ def tab(name: str, ready: Callable[[BacklitApp], object], step: int = 0, zoom: b
     """A tab in front, once it has what is to be seen."""
 
     async def do(app: BacklitApp, pilot: Pilot[Any]) -> None:
-        await step_is(step)(app, pilot)
         await until(pilot, lambda: name in app.scene.content, f"the tab {name}")
         app.controls.show_tab(name)
+        await step_is(step)(app, pilot)
         if zoom:
             await pilot.press("enter")
         await until(pilot, lambda: bool(ready(app)), f"something to see in {name}")

@@ -105,9 +105,12 @@ _REST = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 @_options
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
 @click.option("--name", help="Name of the run [the script's name].")
+@click.option("--tape", metavar="RUN|FILE", help="Do what was done to another run, at the same updates.")
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT | -- COMMAND] [ARGS]...")
 @click.pass_context
-def run(ctx: click.Context, /, module: str | None, name: str | None, rest: tuple[str, ...], **how: Any) -> None:
+def run(
+    ctx: click.Context, /, module: str | None, name: str | None, tape: str | None, rest: tuple[str, ...], **how: Any
+) -> None:
     """Watch and steer a PyTorch program that is not edited.
 
     \b
@@ -117,8 +120,24 @@ def run(ctx: click.Context, /, module: str | None, name: str | None, rest: tuple
     """
     dashes = ctx.meta.get("dashes") == len(rest)
     command, called = _command(module, list(rest), dashes)
-    started = _start(ctx.obj, name or called, command, _environment(how, how["speed"]))
+    environment = _environment(how, how["speed"])
+    if tape is not None:
+        environment["BACKLIT_TAPE"] = str(_tape_file(ctx.obj, tape))
+    started = _start(ctx.obj, name or called, command, environment)
     _watch(started, how, asks=True)
+
+
+def _tape_file(root: Path, word: str) -> Path:
+    """The events that say what was done: a file, or the first stream of a run."""
+    from .run.directory import RunDirectory
+
+    if Path(word).is_file():
+        return Path(word).absolute()
+    found = RunDirectory.find(root, word)
+    streams = found.streams()
+    if not streams:
+        fail(f"nothing was trained in {found.path}, so nothing was done to it", 1)
+    return found.events_file(streams[0])
 
 
 def _command(module: str | None, rest: list[str], dashes: bool) -> tuple[list[str], str]:
@@ -454,6 +473,21 @@ def race(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **how
     from .view.terminal import guarded
 
     sys.exit(guarded(lambda: racing.on_screen(begun, words)))
+
+
+@main.command(short_help="What was done to a run, by hand.")
+@click.argument("word", required=False, default="", metavar="[RUN]")
+@click.option("--json", "as_json", is_flag=True, help="One event a line, as backlit run --tape FILE reads it.")
+@click.pass_context
+def tape(ctx: click.Context, word: str, as_json: bool) -> None:
+    """Print every intervention in a run and the update with which it took effect; backlit run --tape RUN does the same
+    again."""
+    from .run import events
+    from .run.directory import RunDirectory
+    from .view.listing import deeds, said
+
+    for deed in deeds(RunDirectory.find(ctx.obj, word)):
+        click.echo(events.encode(deed).decode().rstrip() if as_json else said(deed))
 
 
 @main.command(short_help="Show a run again, live or finished.")

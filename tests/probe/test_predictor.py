@@ -295,7 +295,7 @@ def test_the_boundary_is_that_of_the_model(watch: Watch) -> None:
             found.left + (found.right - found.left) * column / (SIDE - 1),
             found.top - (found.top - found.bottom) * row / (SIDE - 1),
         ]
-        chance, place = model(torch.tensor([at])).softmax(1).max(1)
+        chance, place = model(torch.tensor([at])).detach().softmax(1).max(1)
         assert found.values[row * SIDE + column] == pytest.approx(float(place) + min(0.999, float(chance)), abs=2e-3)
     # And the data lie on it, with their true classes and what the model says of them
     assert {round(point[2]) for point in found.points} == {0, 1}

@@ -28,6 +28,8 @@ class Orders:
         """Raise KeyboardInterrupt after the next update."""
         self.rewinding: Optional[Request] = None
         """Put the best weights back after the next update."""
+        self.did: Callable[[events.Did], None] = lambda deed: None
+        """Records what took effect."""
         self.bench: Callable[[Request], bool] = lambda request: False
         """Takes the commands of the workbench."""
         self.refuses_rewind: Callable[[], str] = lambda: "no weights are kept"
@@ -116,6 +118,7 @@ class Orders:
         optimizer = self.optimizer()
         before = self.dial.preview(optimizer)[1] if optimizer is not None else None
         self.dial.set(command.factor, command.value)
+        self.did(events.Did(step=self.step + 1, do="rate", factor=command.factor, value=command.value))
         if self.gate.held and optimizer is not None:
             # nothing moves meanwhile: the very next update is certain to use it
             self.dial.scheduled, self.dial.effective = self.dial.preview(optimizer)

@@ -40,6 +40,7 @@ from .pace import Cost, Pace
 from .phases import Phases
 from .pictures import Pictures
 from .summary import Summary
+from .tape import Tape, tape_of_this_process
 from .tree import Tree, all_parameters, find_optimizers, find_root
 from .workbench import Workbench
 
@@ -106,6 +107,10 @@ class Probe:
         self._optimizers = Optimizers()
         self._bench = Workbench(self._run, self._summary, self._optimizers, self._orders.answer)
         self._orders.bench = self._obey_bench
+        self._orders.did = self._bench.did = self._say_did
+        self._tape = tape_of_this_process()
+        if self._tape is not None:
+            self._bench.ring.armed = self._tape.takes_back
         self._orders.refuses_rewind = self._keeper.refusal
         self._orders.others = self._obey_eye
         self._first_forward: Any = register_first_forward(self) if self._hold_first else None
@@ -236,6 +241,8 @@ class Probe:
         if desk.requests:
             self._attend()
         self.guard("the gradients", self._measure, optimizer)
+        if first and self._tape is not None:
+            self._repeat_rate(self._tape)
         why = ""
         if first and self._bench.breaks.set_:
             why = self._break_here(optimizer)
@@ -276,12 +283,15 @@ class Probe:
             self._after_asked()
         if self._orders.rewinding is not None:
             self.guard("going back", self._go_back)
+        if self._tape is not None:
+            self.guard("the tape", self._repeat, self._tape)
         self._pass("update")
         self._gate.slow_down()
         self.guard("the outputs", self._expose)
         self.guard("the pace", self._look_ahead)
         if self._orders.stopping:
             self._orders.stopping = False
+            self._say_did(events.Did(step=self._summary.step, do="stop"))
             raise KeyboardInterrupt
 
     def _break_here(self, optimizer: Any) -> str:
@@ -297,6 +307,30 @@ class Probe:
         if found:
             self._gate.pause()
         return found[0] if found else ""
+
+    def _say_did(self, deed: events.Did) -> None:
+        if self._desk is not None:
+            self._desk.say(dataclasses.replace(deed, t=self._now()), urgent=True)
+
+    def _repeat_rate(self, tape: Tape) -> None:
+        """The rate that the tape sets with the update that follows."""
+        deed = tape.before(self._summary.step + 1)
+        while deed is not None:
+            self._dial.set(deed.factor, deed.value)
+            self._say_did(deed)
+            deed = tape.before(self._summary.step + 1)
+
+    def _repeat(self, tape: Tape) -> None:
+        """What the tape did after as many updates as have been made now."""
+        deed = tape.after(self._summary.step)
+        while deed is not None:
+            if deed.do == "undo":
+                self._bench.repeat(deed, self._tree)
+            elif deed.do == "back":
+                self._go_back()
+            else:
+                self._orders.stopping = True
+            deed = tape.after(self._summary.step)
 
     def _after_asked(self) -> None:
         """What waited for this update: an undo, after which training is held again; a file to be written."""
@@ -323,12 +357,16 @@ class Probe:
         except (ValueError, RuntimeError) as error:
             self._orders.rewound(None, None, str(error))
             return
+        self._say_did(events.Did(step=self._summary.step, do="back"))
+        self._orders.step = self._summary.step
         self._orders.rewound(last, best.loss if best is not None else None)
         self._orders.stopping = True
 
     def _look_ahead(self) -> None:
         """Until when there will be nothing to do, unless somebody asks for something."""
-        calm = self._gate.calm and self._bench.calm and self._dial.at_rest and not self._orders.stopping
+        calm = (
+            self._gate.calm and not self._tape and self._bench.calm and self._dial.at_rest and not self._orders.stopping
+        )
         evaluating = self._looking and self._desk is not None and Gaze.evaluating(self._desk.wish)
         calm = calm and not (evaluating and self._gaze.listens_at <= time.perf_counter())
         self.walking = not calm or not self._phases.order or self._pictures.exposed

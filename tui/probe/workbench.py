@@ -31,6 +31,8 @@ class Workbench:
         self.breaks = Breaks()
         self.ring = Ring()
         self._run, self._summary, self._optimizers, self._answer = run, summary, optimizers, answer
+        self.did: Callable[[events.Did], None] = lambda deed: None
+        """Records what took effect."""
         self._undo: Optional[Request] = None
         self._save: Optional[Request] = None
 
@@ -145,7 +147,18 @@ class Workbench:
             return
         before, self._summary.step = self._summary.step, moment.step
         self.ring.updated(tree.root if tree is not None else None, moment.step)
+        self.did(events.Did(step=before, do="undo", to=moment.step))
         self._answer(request, before=float(before), after=float(moment.step), said=NOT_REWOUND)
+
+    def repeat(self, deed: events.Did, tree: Optional[Tree]) -> None:
+        """Takes updates back as a tape says."""
+        moment = self.ring.take()
+        while moment is not None and moment.step != deed.to:
+            moment = self.ring.take()
+        if moment is not None and not moment.come_back():
+            self._summary.step = moment.step
+            self.ring.updated(tree.root if tree is not None else None, moment.step)
+            self.did(deed)
 
     def _write(self, tree: Optional[Tree]) -> None:
         request, self._save = self._save, None

@@ -183,6 +183,22 @@ class Applied:
 
 
 @dataclass(frozen=True)
+class Did:
+    """An intervention took effect: what a tape is made of, and what repeats it.
+
+    `do`: "rate" (with the update `step`: `factor` or `value`, neither for release), "undo" (when `step` updates had
+    been made, back to `to`), "back" (to the weights of the lowest validation loss), "stop" (after the update `step`).
+    """
+
+    t: float = 0.0
+    step: int = 0
+    do: str = ""
+    factor: Optional[float] = None
+    value: Optional[float] = None
+    to: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class Warning:  # noqa: A001
     """Something that the probe could not do, said once."""
 
@@ -208,7 +224,7 @@ class Keyframe:
     pictures: list[Picture] = field(default_factory=list)
 
 
-Event = Union[Start, Model, Tick, Metric, Epoch, Gate, Applied, Warning, Keyframe, Checkup, End]
+Event = Union[Start, Model, Tick, Metric, Epoch, Gate, Applied, Warning, Keyframe, Checkup, Did, End]
 
 EVENTS: dict[str, type[Any]] = {
     "start": Start,
@@ -221,6 +237,7 @@ EVENTS: dict[str, type[Any]] = {
     "warning": Warning,
     "keyframe": Keyframe,
     "checkup": Checkup,
+    "did": Did,
     "end": End,
 }
 

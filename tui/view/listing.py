@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..history.source import Source
 from ..run.directory import RunDirectory
+from ..run.events import BadRecord, Did, decode_event
 from .draw.numbers import count, number
 
 MOST = 50
@@ -47,3 +48,35 @@ def _age(run: RunDirectory) -> str:
         except OSError:
             continue
     return f"{max(0, time.time() - newest):.0f} s ago" if newest else "never"
+
+
+def deeds(run: RunDirectory) -> list[Did]:
+    """Every intervention that took effect in a run, in its order."""
+    found: list[Did] = []
+    for stream in run.streams():
+        try:
+            content = run.events_file(stream).read_bytes()
+        except OSError:
+            continue
+        for line in content.splitlines():
+            if b'"did"' not in line:
+                continue
+            try:
+                event = decode_event(line)
+            except BadRecord:
+                continue
+            if isinstance(event, Did):
+                found.append(event)
+    return found
+
+
+def said(deed: Did) -> str:
+    """One intervention in words."""
+    if deed.do == "rate":
+        if deed.value is not None:
+            what = f"rate {deed.value:g}"
+        else:
+            what = f"rate × {deed.factor:g}" if deed.factor is not None else "rate released"
+        return f"from update {deed.step:>8,}   {what}"
+    words = {"undo": f"undo, back to {deed.to or 0:,} updates", "back": "best weights put back", "stop": "stop"}
+    return f"after update {deed.step:>7,}   {words.get(deed.do, deed.do)}"

@@ -28,7 +28,7 @@ def find(state: RunState) -> Optional[Finding]:
         return None
     classes = state.checkups.classes
     words = f"The mean loss of the last epoch is {say(loss)}; guessing among {classes} classes gives {say(known)}"
-    words += f", and {percent(accuracy)} of the last batches are right." if accuracy is not None else "."
+    words += f", and {percent(accuracy)} of the samples in the last batches are right." if accuracy is not None else "."
     if cut_off(state):
         words += " No gradient reaches the first layer: every unit in between is off."
         advice = "Nothing will bring it back: start again with a lower learning rate."

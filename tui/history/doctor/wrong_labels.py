@@ -9,7 +9,7 @@ from ..state import RunState
 from .evidence import chance, guessing, loss_lately, no_looks, percent, say
 from .finding import ALARM, LIKELY, NOTICE, POSSIBLE, Finding, Rule
 
-LEARNED, FALLEN, ABOVE = 0.9, 0.95, 1.03
+LEARNED, FALLEN, ABOVE = 0.9, 0.95, 1.005
 EVALUATIONS = 3
 THRESHOLD = (
     f"training accuracy above {percent(LEARNED)} with validation accuracy no better than guessing; or validation loss "
@@ -35,16 +35,18 @@ def find(state: RunState) -> Optional[Finding]:
     useless = right is not None and right < guessing(classes)
     if useless and learned is not None and learned > LEARNED:
         words = (
-            f"{percent(learned)} of the training batches are right, but only {percent(right or 0)} of the validation "
+            f"{percent(learned)} of the training samples looked at are right, but only {percent(right or 0)} of the "
         )
-        words += f"data; guessing among {classes} classes gives {percent(1 / classes)}."
+        words += f"validation data; guessing among {classes} classes gives {percent(1 / classes)}."
         return _finding(ALARM, words, LIKELY)
     if not falls or not _climbs(values, known) or not (useless or right is None):
         return None
     words = f"The training loss fell from {say(first or 0)} to {say(loss or 0)}, while the validation loss rose to "
     words += f"{say(values[-1])}; guessing gives {say(known)}."
     if learned is not None and right is not None:
-        words += f" {percent(learned)} of the training batches are right, {percent(right)} of the validation data."
+        words += (
+            f" {percent(learned)} of the training samples looked at are right, {percent(right)} of the validation data."
+        )
     sure = useless and learned is not None and learned > guessing(classes)
     return _finding(ALARM if sure else NOTICE, words, LIKELY if sure else POSSIBLE)
 

@@ -253,7 +253,7 @@ def _plane_words(surface: Surface, scene: Scene) -> list[Paragraph]:
     out.append(_ramp(number(low, 2), f"{number(high, 2)} loss"))
     across = f"{names[0]} {number(surface.left, 2)} … {number(surface.right, 2)} →"
     up = f"{names[1]} {number(surface.bottom, 2)} … {number(surface.top, 2)} ↑"
-    out.append([(f"{across}   {up}", "dim")])
+    out += [[(f"{across}   {up}", "dim")]] if len(across + up) <= 40 else [[(across, "dim")], [(up, "dim")]]
     steps = "even steps" if _plain(surface.values) else "powers of ten above the lowest"
     begins = "○ start" if surface.since == 0 else f"○ step {count(surface.since)}"
     out.append([(f"{begins}, • visited; colours: {steps}", "dim")])
