@@ -11,8 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from tui.probe.answers import Manner, Reading, manner_of, pictures_of, read
+from tui.probe.answers import Manner, Reading, manner_of, read
 from tui.probe.boundary import SIDE, Boundary
+from tui.probe.samples import pictures_of
 from tui.run import events
 from tui.run.directory import RunDirectory
 from tui.run.events import Live, Predictions

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 import torch
-from torch.nn import functional as F
 
-from ..run.events import WEIGHT_LEVELS
 from ..run.sights import Sample
+from .samples import Vector, letters_of, put_pictures, split
 
 SAMPLES = 24
 """So many samples are shown one by one."""
@@ -22,8 +21,6 @@ LARGE = 256
 CLASSES = 20
 """Of so many classes the confusions and all probabilities are told."""
 PAIRS = 300
-EDGE = 28
-"""A sample's picture is at most this many cells high and wide."""
 MOST_SCORES = 2_000_000
 """Of a batch with more scores than this only the first samples are read."""
 MOST_CHOSEN = 1024
@@ -135,29 +132,6 @@ class Reading:
             self.confusion = [[a + b for a, b in zip(*rows)] for rows in zip(self.confusion, other.confusion)]
 
 
-class Vector:
-    """Numbers collected on the device, and taken apart again in the same order."""
-
-    def __init__(self) -> None:
-        self._parts: list[torch.Tensor] = []
-        self._sizes: list[int] = []
-        self._place = 0
-
-    def put(self, *tensors: torch.Tensor) -> None:
-        for tensor in tensors:
-            self._parts.append(tensor.detach().reshape(-1).double())
-            self._sizes.append(tensor.numel())
-
-    def whole(self) -> torch.Tensor:
-        return torch.cat(self._parts)
-
-    def take(self, numbers: list[float]) -> list[float]:
-        """The next part of the vector's numbers."""
-        size = self._sizes.pop(0)
-        self._place += size
-        return numbers[self._place - size : self._place]
-
-
 Unpack = Callable[[list[float]], Reading]
 
 
@@ -230,17 +204,17 @@ def _read_classes(
     sure = chances.gather(1, guess[picked].clamp(min=0)[:, None])
     told.put(picked, torch.where(known, truth, torch.full_like(truth, -1))[picked], guess[picked], sure)
     told.put(chances if classes <= CLASSES else chances[:, :0])
-    shape = _put_pictures(told, pictures, picked)
+    shape = put_pictures(told, pictures, picked)
     count = rows.shape[0]
 
     def unpack(numbers: list[float]) -> Reading:
         (known_,), (right_,), (odd_,) = told.take(numbers), told.take(numbers), told.take(numbers)
         made = Reading("classes", classes, count, int(known_), int(right_), int(odd_), names=manner.names)
         if classes <= CLASSES:
-            made.confusion = [[int(one) for one in row] for row in _split(told.take(numbers), classes)]
+            made.confusion = [[int(one) for one in row] for row in split(told.take(numbers), classes)]
         places, truths, guesses, sures = (told.take(numbers) for _ in range(4))
-        each = _split(told.take(numbers), classes) if classes <= CLASSES else [[] for _ in places]
-        cells = _letters(told, numbers, shape)
+        each = split(told.take(numbers), classes) if classes <= CLASSES else [[] for _ in places]
+        cells = letters_of(told, numbers, shape)
         for number, place in enumerate(places):
             made.samples.append(
                 Sample(
@@ -289,16 +263,16 @@ def _read_values(
     worst_first = torch.where(off.isnan(), torch.full_like(off, -1), off)[:MOST_CHOSEN]
     picked = torch.argsort(worst_first, descending=True, stable=True)[: samples if single else 0]
     told.put(picked, truth[picked], flat[picked])
-    shape = _put_pictures(told, pictures if single else None, picked)
+    shape = put_pictures(told, pictures if single else None, picked)
     count, known = flat.numel(), flat.numel() if target is not None else 0
 
     def unpack(numbers: list[float]) -> Reading:
         (odd,), (off_,) = told.take(numbers), told.take(numbers)
         made = Reading("values", 0, count, known, 0, int(odd), off_)
-        pairs = _split(told.take(numbers), 2)
+        pairs = split(told.take(numbers), 2)
         made.pairs = [[_short(one) for one in pair] for pair in pairs] if known else []
         places, truths, guesses = (told.take(numbers) for _ in range(3))
-        cells = _letters(told, numbers, shape)
+        cells = letters_of(told, numbers, shape)
         for number, place in enumerate(places):
             drawn = (shape[1], shape[2], cells[number]) if cells else (0, 0, "")
             true = _short(truths[number]) if known else None
@@ -308,61 +282,5 @@ def _read_values(
     return told.whole(), unpack
 
 
-def _split(numbers: list[float], width: int) -> list[list[float]]:
-    return [numbers[place : place + width] for place in range(0, len(numbers), width)] if width else []
-
-
 def _short(value: float) -> float:
     return float(f"{value:.4g}")
-
-
-# ── samples as pictures ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def pictures_of(inputs: Any, side: int = 0) -> Optional[torch.Tensor]:
-    """A model's input as (samples, height, width), where it is one that reads as pictures.
-
-    Args:
-        side: rows of plain features are square pictures of this side; 0: they are none.
-    """
-    if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point() or inputs.shape[0] == 0:
-        return None
-    inputs = inputs.detach()
-    if inputs.dim() == 4 and inputs.shape[1] in (1, 3):
-        grey = inputs[:, 0] if inputs.shape[1] == 1 else inputs.mean(1)
-    elif inputs.dim() == 3 and inputs.shape[1] == inputs.shape[2]:
-        grey = inputs
-    elif inputs.dim() == 2 and side and inputs.shape[1] == side * side:
-        grey = inputs.reshape(-1, side, side)
-    else:
-        return None
-    return grey if min(grey.shape[1:]) >= 2 else None
-
-
-def _put_pictures(told: Vector, pictures: Optional[torch.Tensor], picked: torch.Tensor) -> tuple[int, int, int]:
-    """Puts the levels (0 to 15, each picture over its own range) of those picked; their count, height and width."""
-    if pictures is None or picked.numel() == 0:
-        return 0, 0, 0
-    chosen = pictures[picked].float()
-    scale = -(-max(chosen.shape[1:]) // EDGE)
-    if scale > 1:
-        step = max(1, scale // 3)  # of very large ones not every pixel
-        chosen = chosen[:, ::step, ::step]
-        scale = -(-max(chosen.shape[1:]) // EDGE)
-        chosen = F.avg_pool2d(chosen[:, None], scale, ceil_mode=True, count_include_pad=False)[:, 0]
-    flat = chosen.reshape(chosen.shape[0], -1)
-    finite = flat.isfinite()
-    low = torch.where(finite, flat, torch.full_like(flat, math.inf)).amin(1, keepdim=True)
-    high = torch.where(finite, flat, torch.full_like(flat, -math.inf)).amax(1, keepdim=True)
-    levels = ((flat - low) / (high - low).clamp(min=1e-12) * 15).round()
-    told.put(torch.where(finite, levels.clamp(0, 15), torch.full_like(flat, 16)))
-    return chosen.shape[0], chosen.shape[1], chosen.shape[2]
-
-
-def _letters(told: Vector, numbers: list[float], shape: tuple[int, int, int]) -> list[str]:
-    count, height, width = shape
-    if not count:
-        return []
-    letters = WEIGHT_LEVELS + "n"
-    rows = _split(told.take(numbers), height * width)
-    return ["".join([letters[int(level)] for level in row]) for row in rows]

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from ..run.sights import Surface
-from .answers import Manner, Vector
+from .answers import Manner
 from .frames import is_foreign
 from .meter import Readout
 from .pace import Pace
+from .samples import Vector
 from .specimen import copied, untouched
 
 SIDE = 36

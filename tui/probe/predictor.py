@@ -12,12 +12,13 @@ from torch import nn
 
 from ..run.events import Presence
 from ..run.sights import Predictions
-from .answers import CRITERIA, Manner, Reading, manner_of, pictures_of, read, values_of
+from .answers import CRITERIA, Manner, Reading, manner_of, read, values_of
 from .boundary import Boundary
 from .eyes import Eye
 from .frames import is_foreign, program_lines
 from .meter import Readout
 from .pace import Pace
+from .samples import pictures_of
 from .specimen import Specimen, same_numbers
 from .tree import Tree
 

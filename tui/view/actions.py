@@ -158,7 +158,7 @@ ACTIONS: tuple[Action, ...] = (
         _live,
     ),
     Action("save", ("w",), "w", "write weights", "Write weights and optimizer state to a new file.", True, _live),
-    Action("card", ("c",), "c", "card", "The whole card of this lesson; its check questions.", False, _lesson, 9),
+    Action("card", ("c",), "c", "card", "The whole card of this lesson; its check questions.", False, _lesson, 5),
     Action(
         "restart",
         ("R",),

@@ -107,8 +107,9 @@ class School:
         if card is None:
             self._restart_program()
             return
-        arms = [(), *(arm.arguments for arm in card.arms)][:8]
-        words = ["as shipped", *(f"{' '.join(arm.arguments)}   {arm.words}" for arm in card.arms)]
+        different = list({arm.arguments: arm for arm in reversed(card.arms)}.values())[::-1]
+        arms = [(), *(arm.arguments for arm in different)][:8]
+        words = ["as shipped", *(f"{' '.join(arm.arguments)}   {arm.words}" for arm in different)]
         choices = {str(number): words[number - 1] for number in range(1, len(arms) + 1)}
         choices["o"] = "other arguments…"
         copy = self.app.edit_lesson(card.lesson, False) if self.app.edit_lesson is not None else None

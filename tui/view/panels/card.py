@@ -120,7 +120,8 @@ def reveal(scene: Scene, card: Card) -> list[Paragraph]:
     out += [[(line, "ink")] for line in card.reveal.removeprefix(f"{card.answer}. ").splitlines()]
     if card.checks:
         out += [[], [("To check yourself: ", "you"), (card.checks[0][0], "ink"), ("  c has the answer.", "dim")]]
-    out += [[], [("R starts it again with other arguments, l opens the lessons.", "dim")]]
+    side = f", backlit race {card.lesson} runs them side by side" if card.race else ""
+    out += [[], [(f"R starts it again with other arguments{side}, l opens the lessons.", "dim")]]
     return out
 
 

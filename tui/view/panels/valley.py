@@ -135,7 +135,8 @@ def _signs(surface: Surface, frame: Frame, rows: int) -> dict[Spot, Cell]:
     for spot in trail(spots):
         signs[spot] = ("·", "")
     signs |= {spot: ("•", "") for spot in spots if spot is not None}
-    marks = [("○", surface.points[0] if surface.points else []), ("◇", surface.next), ("●", surface.here)]
+    lands = [] if surface.kind == "slice" and _within_a_cell(surface) else surface.next
+    marks = [("○", surface.points[0] if surface.points else []), ("◇", lands), ("●", surface.here)]
     for sign, where in marks:
         found = frame.spot(*_pair(where)) if len(where) >= 2 else None
         if found is not None:
@@ -294,10 +295,15 @@ def _place(surface: Surface) -> tuple[float, float]:
 
 def _step_words(surface: Surface) -> Paragraph:
     length = math.hypot(*surface.next[:2])
-    cell = (surface.right - surface.left) / max(1, surface.columns - 1)
-    if length < cell / 2:
+    if _within_a_cell(surface):
         return [("◇ ", "you"), (f"next step: {number(length, 2)} on this map, not a cell", "ink")]
     return [("◇ ", "you"), (f"next step: {number(length, 2)} on this map", "ink")]
+
+
+def _within_a_cell(surface: Surface) -> bool:
+    """Is the next step of a slice too short to be seen?"""
+    cell = (surface.right - surface.left) / max(1, surface.columns - 1)
+    return math.hypot(*surface.next[:2]) < cell / 2
 
 
 def _facts(surface: Surface) -> str:
