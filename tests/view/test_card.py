@@ -67,6 +67,8 @@ async def test_the_reveal(
     async with show(tape, size=(120, 50), app_={"progress": Progress(file)}, **how) as viewer:
         await viewer.until(lambda: viewer.scene.tab == "card")
         await viewer.settle()
+        await viewer.until(lambda: Progress(file).done("reading"))
+        await viewer.settle()
         text = " ".join(viewer.panel("card").text().split())
         assert words in text and "And with 26?" in text and "One in 26" not in text
     again = Progress(file)

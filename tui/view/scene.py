@@ -46,8 +46,6 @@ class Card:
     question: str
     about: str = ""
     number: int = 0
-    path: int = 0
-    """Its place on the short path, for whoever has twenty minutes; 0: not on it."""
     choices: dict[str, str] = field(default_factory=dict)
     answer: str = ""
     answers: dict[str, str] = field(default_factory=dict)
@@ -69,6 +67,8 @@ class Card:
     reveal: str = ""
     checks: list[tuple[str, str]] = field(default_factory=list)
     """Questions with their answers, for after the reveal."""
+    path: int = 0
+    """Its place on the short path, for whoever has twenty minutes; 0: not on it."""
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The keys that a line of `tries` begins with or names before any other word, by its text."""
 
