@@ -89,7 +89,8 @@ async def test_the_whole_card_hides_its_answers(show: Opener, tmp_path: Path) ->
         assert "Images come in." in viewer.words() and "Because." in viewer.words()
         assert "One in 26." not in viewer.words()
         await viewer.press("c")
-        assert "One in 26." in viewer.words() and "One in 2." not in viewer.words()
+        await viewer.until(lambda: "One in 26." in viewer.words())
+        assert "One in 2." not in viewer.words()
         await viewer.press("c", "c", "escape")
         assert viewer.dialog() == "Screen"
 

@@ -30,14 +30,14 @@ CARD = Card(
     "flow",
     "Flow",
     "Which way?",
-    "water",
-    1,
-    {"a": "up", "b": "down"},
-    "b",
-    "val_accuracy",
-    (0.1, 0.9),
-    25.0,
-    "Water runs.",
+    about="water",
+    number=1,
+    choices={"a": "up", "b": "down"},
+    answer="b",
+    metric="val_accuracy",
+    expect=(0.1, 0.9),
+    pace=25.0,
+    before="Water runs.",
 )
 
 # ── whether to steer ──

@@ -244,7 +244,7 @@ class BacklitApp(PatientApp[int]):
         panel = self._panels.get(name)
         if panel is not None and panel.display:
             self.scene.focus = name
-            self.set_focus(panel)
+            self.screen_stack[0].set_focus(panel)  # not into a dialog that may be open
 
     def move_focus(self, way: int) -> None:
         """To the next panel; tabs come one after the other, zoomed panels change places."""
