@@ -58,7 +58,7 @@ def five_lines(screen: str, *words: str) -> None:
 def test_a_run_from_its_first_step_to_its_last(house: House) -> None:
     told = Told(house.folder / "told")
     terminal = house.open("run", "--speed", "60", str(HERE / "subject.py"), str(told.path), columns=160)
-    shows(terminal, "RUNNING", "Linear 1→2")
+    shows(terminal, "RUNNING", "1–2 units")
     run = house.run()
 
     # The first key asks; the pause stops it, and what was counted is what was made.
