@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from .outcomes import NEED_ROOT, SUBSETS, Arm, RunFailed, arms, lessons, outcome
+from .nursery import Failed, Nursery
+from .outcomes import NEED_ROOT, SUBSETS, Arm, arms, lessons
 
 HEADINGS = ["lesson", "arguments", "metric", "range", "verdict", "values"]
 
@@ -19,24 +21,31 @@ HEADINGS = ["lesson", "arguments", "metric", "range", "verdict", "values"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print, and return the exit status."""
     args = _options(arguments)
-    rows: list[list[str]] = []
+    nursery, pool = Nursery(2), ThreadPoolExecutor(2)
+    waiting: list[tuple[Arm, list[Future[dict[str, float]]]]] = []
     for lesson in args.lessons or lessons():
         if lesson in NEED_ROOT and not args.root.is_dir():
             print(f"{lesson} is left out: its images are not in {args.root} (--root ROOT).", flush=True)
             continue
         for arm in arms(lesson):
-            print(f"… {lesson} {' '.join(arm.arguments)}", file=sys.stderr, flush=True)
-            rows.append(row(arm, args.seeds, args.root))
+            root = ("--root", str(args.root)) if lesson in NEED_ROOT else ()
+            runs = [pool.submit(nursery.run, lesson, (*arm.arguments, *root, "--seed", str(s))) for s in args.seeds]
+            waiting.append((arm, runs))
+    rows = []
+    for arm, runs in waiting:
+        print(f"… {arm.lesson} {' '.join(arm.arguments)}", file=sys.stderr, flush=True)
+        rows.append(row(arm, runs))
+    nursery.close()
     print("\n".join(table([HEADINGS, *rows])))
     return 0 if all(line[HEADINGS.index("verdict")] == "ok" for line in rows) else 1
 
 
-def row(arm: Arm, seeds: Sequence[int], root: Path) -> list[str]:
-    """Run an arm over the seeds: one line of the table."""
+def row(arm: Arm, runs: list[Future[dict[str, float]]]) -> list[str]:
+    """One line of the table, when the runs of an arm are done."""
     arguments, promised = " ".join(arm.arguments) or "as shipped", f"{arm.low:g} {arm.high:g}"
     try:
-        last = [outcome(arm.lesson, arm.arguments, seed, root) for seed in seeds]
-    except RunFailed as error:
+        last = [run.result() for run in runs]
+    except Failed as error:
         return [arm.lesson, arguments, arm.metric, promised, "FAILED", str(error)]
     if not all(arm.metric in logged for logged in last):
         return [arm.lesson, arguments, arm.metric, promised, "OUT", "not logged"]

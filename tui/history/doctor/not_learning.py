@@ -33,7 +33,7 @@ def find(state: RunState) -> Optional[Finding]:
         words += " No gradient reaches the first layer: every unit in between is off."
         advice = "Nothing will bring it back: start again with a lower learning rate."
         title = "The network is dead: it only guesses"
-        return Finding(10, ALARM, title, words, advice, CHECK, THRESHOLD, SOURCE, LIKELY, "rate_down")
+        return Finding(10, ALARM, title, words, advice, CHECK, THRESHOLD, SOURCE, LIKELY, "restart")
     words += " Gradients do reach the first layer."
     advice = (
         "Try to learn ten samples by heart: if that fails, look for labels that do not belong to the inputs, inputs of "
