@@ -28,7 +28,9 @@ def until(condition: Callable[[], Any], most_s: float = 30.0) -> Any:
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"it did not come about within {most_s} s: {getattr(condition, '__name__', condition)}")
+            raise AssertionError(
+                f"it did not come about within {most_s} s: {getattr(condition, '__name__', condition)}"
+            )
         time.sleep(0.005)
 
 

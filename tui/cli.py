@@ -203,9 +203,16 @@ def learn(ctx: click.Context, /, lesson: str | None, rest: tuple[str, ...], firs
         os.execv(sys.executable, [sys.executable, "-P", "-m", f"{__package__}.lessons.{lesson}", *rest])
     opening = first and screen and _first_time()
     question = screen and card.choices != {} and not how["readonly"] and (opening or not first)
-    hold = question and not (card.later and not card.zoom)
+    hold = question
     started = start_lesson(ctx.obj, card, list(rest), how, paced=screen, opening=opening, hold=hold)
-    _watch(started, {**how, "question": hold, "arguments": rest}, asks=False, card=card, cards=cards, root=ctx.obj)
+    _watch(
+        started,
+        {**how, "question": hold, "starts": opening, "arguments": rest},
+        asks=False,
+        card=card,
+        cards=cards,
+        root=ctx.obj,
+    )
 
 
 def start_lesson(
@@ -321,8 +328,8 @@ def _show(
 
     def begin(lesson: str, arguments: list[str]) -> RunDirectory:
         chosen = lessons[lesson]
-        hold = bool(chosen.choices) and not chosen.later and not how.get("readonly")
-        return start_lesson(folder, chosen, arguments, {}, hold=hold or bool(chosen.zoom))
+        hold = bool(chosen.choices) and not how.get("readonly")
+        return start_lesson(folder, chosen, arguments, {}, hold=hold)
 
     def again(about: dict[str, Any]) -> RunDirectory:
         from .run import launch
@@ -351,6 +358,7 @@ def _show(
         edit_lesson=_edit_lesson,
         again=again,
         question=how.get("question", False),
+        starts=how.get("starts", False),
         arguments=tuple(how.get("arguments", ())),
         progress=_progress_file(),
     )

@@ -86,7 +86,9 @@ def test_held_stepped_walked_slowed_and_fuzzed(begin: Any, reference: Bare) -> N
         cycle = ["update", "zero_grad", "forward", "loss", "backward"]
         assert [gate.phase for gate in hand.gates() if gate.held][-12:] == cycle + cycle + cycle[:2]
         assert hand.held().step == 6
-        refused = [one for one in events_of(program.run)[before:] if isinstance(one, events.Applied) and one.writer == "fuzz"]
+        refused = [
+            one for one in events_of(program.run)[before:] if isinstance(one, events.Applied) and one.writer == "fuzz"
+        ]
         assert not refused
         hand.answer(events.Speed(steps_per_s=40.0))
         hand.ask(events.Step(n=5))
@@ -115,7 +117,9 @@ def fuzz(lines: int) -> bytes:
         elif kind == 3:
             line = b'{"do":' * chance.randrange(1, 200)
         elif kind == 4:
-            line = b'{"do":"step","n":%s}' % chance.choice([b"1.5", b"NaN", b"1e3", b'"1"', b"9" * 50, b"null", b"true"])
+            line = b'{"do":"step","n":%s}' % chance.choice(
+                [b"1.5", b"NaN", b"1e3", b'"1"', b"9" * 50, b"null", b"true"]
+            )
         elif kind == 5:
             line = b'{"do":"lr","factor":%s}' % chance.choice([b'"two"', b"[2]", b"{}", b"true", b"9" * 400])
         elif kind == 6:

@@ -57,7 +57,9 @@ def test_levels_of_a_known_tensor() -> None:
     assert picture.cells[0] == "0" and picture.cells[-1] == "f"
 
 
-@pytest.mark.parametrize("largest, scale", [(1.0, 1.0), (1.01, 1.5), (0.0049, 0.005), (7.2, 10.0), (30.0, 30.0), (1e30, 1e30)])
+@pytest.mark.parametrize(
+    "largest, scale", [(1.0, 1.0), (1.01, 1.5), (0.0049, 0.005), (7.2, 10.0), (30.0, 30.0), (1e30, 1e30)]
+)
 def test_the_scale_is_the_next_round_number(largest: float, scale: float) -> None:
     assert _round_up(torch.tensor(largest)).item() == pytest.approx(scale, rel=1e-3)
     assert linear([[largest, -largest / 2]]).picture().scale == pytest.approx(scale, rel=1e-3)
@@ -201,7 +203,10 @@ def test_parameters_that_come_later_start_where_they_were_first_seen() -> None:
     assert scene.picture(1, mode="change").scale == 3.0
 
 
-@pytest.mark.parametrize("units, height, width, rows, columns", [(8, 28, 28, 24, 40), (512, 28, 28, 40, 120), (3, 3, 3, 24, 40), (1, 100, 1, 10, 10), (64, 5, 5, 2, 2)])
+@pytest.mark.parametrize(
+    "units, height, width, rows, columns",
+    [(8, 28, 28, 24, 40), (512, 28, 28, 40, 120), (3, 3, 3, 24, 40), (1, 100, 1, 10, 10), (64, 5, 5, 2, 2)],
+)
 def test_a_grid_of_units_fits_the_panel(units: int, height: int, width: int, rows: int, columns: int) -> None:
     edge, across, down = grid_of(units, height, width, rows, columns)
     high, wide = math.ceil(height / edge), math.ceil(width / edge)

@@ -67,7 +67,11 @@ def test_norms_and_ratios_are_those_of_an_independent_computation(every_step: Wa
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 3e4])
 def test_norms_of_every_precision(dtype: torch.dtype, scale: float) -> None:
     torch.manual_seed(0)
-    tensors = [(torch.randn(700) * scale).to(dtype), (torch.randn(3, 5) * scale).to(dtype), torch.randn((), dtype=dtype)]
+    tensors = [
+        (torch.randn(700) * scale).to(dtype),
+        (torch.randn(3, 5) * scale).to(dtype),
+        torch.randn((), dtype=dtype),
+    ]
     expected = [torch.linalg.vector_norm(tensor.double()).item() for tensor in tensors]
     assert norms(tensors).tolist() == pytest.approx(expected, rel=1e-5)
 
@@ -166,7 +170,12 @@ def test_under_a_gradient_scaler_the_true_loss_and_the_true_norms_are_shown(ever
     for _ in range(3):
         loss = model(torch.ones(2, 4)).square().mean()
         losses.append(loss.item())
-        true.append([torch.linalg.vector_norm(g).item() for g in torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)])
+        true.append(
+            [
+                torch.linalg.vector_norm(g).item()
+                for g in torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
+            ]
+        )
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()

@@ -76,9 +76,7 @@ def test_a_flipped_bit_costs_at_most_its_record(copy: RunDirectory, read: Callab
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(
-    copy: RunDirectory, read: Callable[[], int], name: str
-) -> None:
+def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(copy: RunDirectory, read: Callable[[], int], name: str) -> None:
     path = copy.path / name
     whole, content = read(), path.read_bytes()
     chance = random.Random(name)

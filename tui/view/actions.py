@@ -28,6 +28,8 @@ class Action:
     """Place in the footer, 1 first; 0 is not shown there."""
     together: tuple[str, str] = ("", "")
     """Keys and label in the footer where one entry stands for two actions."""
+    offered: Callable[[Scene], bool] = lambda scene: True
+    """Is it worth a place in the footer now, being valid?"""
 
     def label_for(self, scene: Scene) -> str:
         """The label as it reads now."""
@@ -167,6 +169,8 @@ ACTIONS: tuple[Action, ...] = (
         "Start it again, with the same seed or other arguments; the run before is kept.",
         False,
         lambda s: not s.readonly,
+        footer=9,
+        offered=lambda s: s.card is not None and s.source.over,
     ),
     Action("edit", ("o",), "o", "edit…", "Open a copy of the lesson's script in $EDITOR; R starts it.", False, _lesson),
     Action("lessons", ("l",), "l", "lessons", "The lessons: choose one and start it.", False, _always, 11),
@@ -189,5 +193,5 @@ BY_NAME = {action.name: action for action in ACTIONS}
 
 def footer(scene: Scene) -> list[Action]:
     """The actions that the footer offers now, in its order."""
-    shown = [action for action in ACTIONS if action.footer and action.valid(scene)]
+    shown = [action for action in ACTIONS if action.footer and action.valid(scene) and action.offered(scene)]
     return sorted(shown, key=lambda action: action.footer)

@@ -100,6 +100,8 @@ class BacklitApp(PatientApp[int]):
         self.again: Callable[[dict[str, Any]], RunDirectory] | None = how.pop("again", None)
         self.progress: Progress = how.pop("progress", None) or Progress()
         self._question: bool = how.pop("question", True)
+        self.starts: bool = how.pop("starts", True)
+        """A lesson whose question is answered starts at once; else it waits for a key."""
         self.edit_lesson: Callable[[str, bool], Path] | None = how.pop("edit_lesson", None)
         self.cards: list[Card] = how.pop("cards", [])
         self.lesson: bool = how.pop("lesson", False)
@@ -330,6 +332,8 @@ class BacklitApp(PatientApp[int]):
 
     def say(self, text: str, bad: bool = False) -> None:
         """One sentence for a few seconds. What the program or a person wrote is never read as markup."""
+        if any(one.message == text for one in self._notifications):
+            return  # it is on the screen already
         self.notify(text, severity="error" if bad else "information", timeout=5, markup=False)
 
     # ── lessons ──
@@ -352,7 +356,9 @@ class BacklitApp(PatientApp[int]):
         self.desk = ViewerDesk(run)
         self.lesson, self._began, self._seen = card is not None, time.monotonic(), ()
         self.rearrange()
-        self.school.open_card(ask=True)
+        if same:
+            self.scene.ticked = old.ticked
+        self.school.open_card(ask=True, again=same and (bool(old.guess) or card is None or card.later))
 
     def leaves_at_once(self) -> bool:
         """A lesson under a minute old has nothing to lose."""

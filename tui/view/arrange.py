@@ -111,7 +111,7 @@ def _compact(width: int, top: int, middle: int, tab: str, layers: int, reading: 
     if tab in SOMETIMES:  # they say more than Explain, which repeats what other panels show
         tabs = max(tabs, middle * 2 // 5)
     if reading:
-        gradients, tabs = 0, max(tabs, middle * 2 // 3)
+        gradients, tabs = 0, max(tabs, middle * 3 // 5)
     rest = middle - gradients - tabs
     if rest < 4 or reading:
         gradients, rest = 0, middle - tabs

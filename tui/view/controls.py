@@ -54,6 +54,8 @@ class Controls:
             self._ask_whether_to_steer(action)
             return
         scene.pressed.add(name)
+        if name != "restart" and not (name == "card" and scene.card is not None and scene.card.later):
+            scene.ticked.add(name)
         getattr(self, "_" + name)()
         self.app.changed()
 
@@ -90,6 +92,9 @@ class Controls:
     def _pause(self) -> None:
         if self.scene.paused or self.scene.status == "pausing":
             self._close_phases()
+            card = self.scene.card
+            if card is not None and self.scene.state.step == 0 and card.show != self.scene.tab:
+                self.show_tab(card.show)
             self.send(events.Resume(self.app.desk.new_id()), self._pending("resume", "go on"))
         else:
             self.send(events.Pause(self.app.desk.new_id()), self._pending("pause", "pause"))
@@ -233,6 +238,8 @@ class Controls:
 
             def answered(letter: str | None) -> None:
                 scene.guess = letter or ""
+                if letter:
+                    scene.ticked.add("card")
                 self.app.changed()
 
             self.app.push_screen(Choose(card.title, card.question, card.choices, more=card.before), answered)
@@ -323,8 +330,8 @@ class Controls:
             else:
                 self._set_value(number)
 
-        words = "A rate (0.01), a factor on the scheduled rate (x2), or release"
-        self.app.push_screen(Ask("Learning rate", words, "0.01"), answered)
+        words = "A rate such as 0.01 · x2: twice what the program sets · release: what the program sets"
+        self.app.push_screen(Ask("Learning rate", words, "for example 0.01"), answered)
 
     def _slower(self) -> None:
         tick = self.scene.tick

@@ -111,7 +111,9 @@ class Scene:
     arguments: tuple[str, ...] = ()
     """What the lesson was started with."""
     pressed: set[str] = field(default_factory=set)
-    """Names of the actions that were asked for in this run: the card ticks them off."""
+    """Names of the actions that were asked for in this run."""
+    ticked: set[str] = field(default_factory=set)
+    """The same of all runs of this lesson: the card ticks these off."""
     surveyed: bool = False
     """A survey of the valley was asked for."""
     left_phases: bool = False

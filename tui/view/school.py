@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
-from .arrange import ALONE, PANELS
+from .arrange import ALONE
 from .learning import arm_of, outcome
 from .scene import Card
 from .screens.ask import Ask, Choose
+from .screens.card import WholeCard
 from .screens.lessons import Lessons
 
 if TYPE_CHECKING:
@@ -25,21 +28,25 @@ class School:
     def __init__(self, app: BacklitApp) -> None:
         self.app = app
 
-    def open_card(self, ask: bool) -> None:
-        """A lesson begins to be shown: its tab, and with `ask` its question, while nothing has run yet."""
+    def open_card(self, ask: bool, again: bool = False) -> None:
+        """A lesson begins to be shown: its tab, and with `ask` its question, while nothing has run yet.
+
+        again: another run of it has been seen, and this one starts at once.
+        """
         scene, card = self.app.scene, self.app.scene.card
         if card is None:
             return
         scene.results = [(one.arguments, one.value) for one in self.app.progress.results(card.lesson)]
-        if card.show in (*PANELS, *ALONE):
-            scene.tab = card.show
-            self.app.rearrange()
+        scene.tab = "card" if ask and not self.app.starts and not again else card.show
+        self.app.rearrange()
         if not ask or scene.readonly:
             return
-        if card.choices and not card.later and not scene.guess:
+        if again:
+            self.app.controls.go_on()
+        elif card.later:
+            self.app.push_screen(WholeCard(card, False), lambda _: self._begin(card))
+        elif card.choices and not scene.guess:
             self._ask(card)
-        elif card.choices:
-            self._begin(card)  # asked later, or answered before another run of it
 
     def _ask(self, card: Card) -> None:
         """The card's question, while torch is imported; any other key skips it."""
@@ -53,7 +60,7 @@ class School:
                 card.title,
                 card.question,
                 card.choices,
-                other="any other key goes on without an answer",
+                other="↑ ↓ scroll · any other key goes on without an answer",
                 more="\n\n".join(card.before.splitlines()),
             ),
             answered,
@@ -67,7 +74,7 @@ class School:
             self.app.scene.zoomed = card.zoom
             self.app.rearrange()
             self.app.focus_panel(card.zoom)
-        else:
+        elif self.app.starts:
             self.app.controls.go_on()
 
     def reveal(self, card: Card) -> None:
@@ -77,6 +84,7 @@ class School:
         value = outcome(scene, arm.metric if arm is not None else card.metric)
         self.app.progress.remember(card.lesson, scene.guess, scene.arguments, value)
         scene.scroll["card"] = 0
+        scene.log_y = False
         self.app.controls.show_tab("card")
 
     def open_lessons(self) -> None:
@@ -99,6 +107,7 @@ class School:
             self.app.say(f"The lesson cannot be started: {error}", bad=True)
             return
         card = next((card for card in self.app.cards if card.lesson == lesson), None)
+        self.app.scene.ticked.add("restart")
         self.app.turn_to(run, card, tuple(arguments))
 
     def restart(self) -> None:
@@ -164,10 +173,23 @@ class School:
         if card is None or self.app.edit_lesson is None:
             self.app.say("There is no script to edit here.")
             return
+        editor = os.environ.get("EDITOR") or ("nano" if shutil.which("nano") else "vi")
+
+        def answered(key: str | None) -> None:
+            if key == "y":
+                self._open_editor(card, editor)
+
+        words = f"Open your own copy of {card.lesson}.py in {editor}? R starts it afterwards; the shipped one stays."
+        if Path(editor).name in ("vi", "vim"):
+            words += " In vi: i writes, then esc and :wq save and leave; esc and :q! leave without saving."
+        self.app.push_screen(Choose("Edit", words, {"y": "yes"}, other="any other key: no"), answered)
+
+    def _open_editor(self, card: Card, editor: str) -> None:
+        assert self.app.edit_lesson is not None
         try:
             path = self.app.edit_lesson(card.lesson, True)
             with self.app.suspend():
-                status = subprocess.call([*shlex.split(os.environ.get("EDITOR") or "vi"), str(path)])
+                status = subprocess.call([*shlex.split(editor), str(path)])
         except (OSError, ValueError, SuspendNotSupported) as error:
             self.app.say(f"The editor could not be opened: {error}", bad=True)
             return

@@ -35,6 +35,8 @@ class Wishes:
     start_lesson: Callable[[str, list[str]], RunDirectory] | None = None
     edit_lesson: Callable[[str, bool], Path] | None = None
     again: Callable[[dict[str, Any]], RunDirectory] | None = None
+    starts: bool = True
+    """A lesson whose question is answered starts at once."""
     question: bool = False
     """The card's question is asked before anything runs."""
     arguments: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ def show(run: RunDirectory, wishes: Wishes) -> int:
         edit_lesson=wishes.edit_lesson,
         again=wishes.again,
         question=wishes.question,
+        starts=wishes.starts,
         progress=Progress(wishes.progress),
         driver_class=Driver,
     )

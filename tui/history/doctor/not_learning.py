@@ -62,7 +62,7 @@ def waits(state: RunState) -> str:
         return no_looks(state)
     if chance(state) is None:
         loss = state.model.loss if state.model is not None else ""
-        return f"what guessing costs is known of a cross-entropy only, not of this loss ({loss or 'kind unknown'})"
+        return f"what guessing costs is known of a cross-entropy only, not of this loss{f' ({loss})' if loss else ''}"
     if _early(state):
         done = epochs_done(state)
         return (

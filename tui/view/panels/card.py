@@ -83,6 +83,8 @@ def _so_far(scene: Scene, card: Card) -> Paragraph:
         words += [(f"{words_of(metric).capitalize()} so far: ", "ink"), (shown(metric, value), "validation")]
     elif scene.state.step:
         words.append((f"No {words_of(metric)} yet", "dim"))
+    elif scene.paused and scene.steerable:
+        return [*words, ("Nothing has run yet: space starts it, n runs one batch, p one phase.", "you")]
     else:
         words.append(("Nothing has run yet", "dim"))
     words.append((f", {count(scene.state.step)} updates made.", "dim"))
@@ -98,7 +100,7 @@ def tries(scene: Scene, card: Card) -> list[Paragraph]:
             out.append([(line, "ink")])
             continue
         wanted = {_ACTION_OF[key] for key in card.keys_of(text) if key in _ACTION_OF}
-        ticked = bool(wanted & scene.pressed)
+        ticked = bool(wanted & scene.ticked)
         out.append([("✓ " if ticked else "○ ", "you" if ticked else "dim"), (text, "dim" if ticked else "ink")])
     return out
 
@@ -121,7 +123,7 @@ def reveal(scene: Scene, card: Card) -> list[Paragraph]:
     if card.checks:
         out += [[], [("To check yourself: ", "you"), (card.checks[0][0], "ink"), ("  c has the answer.", "dim")]]
     side = f", backlit race {card.lesson} runs them side by side" if card.race else ""
-    out += [[], [(f"R starts it again with other arguments{side}, l opens the lessons.", "dim")]]
+    out += [[], [(f"R starts it again with other arguments (o there takes any){side}, l opens the lessons.", "dim")]]
     return out
 
 
@@ -140,9 +142,12 @@ def numbers(scene: Scene, card: Card) -> list[Paragraph]:
         else:
             sign = "inside" if inside(value, arm.expect) else "outside"
             how = "as shipped" if not arm.arguments else " ".join(arm.arguments)
-            line.append((f", {sign} the range measured over several seeds {how}: ", "ink"))
-            line.append((f"{shown_range(metric, arm.expect)}.", "ink"))
-            if scene.pressed & STEERS:
+            expected = shown_range(metric, arm.expect)
+            if scene.state.rewound:
+                line.append((f", for you stopped early and went back. Left alone, {how}: {expected}.", "ink"))
+            else:
+                line.append((f", {sign} the expected range {how}: {expected}.", "ink"))
+            if scene.pressed & STEERS and not scene.state.rewound:
                 line.append((" You steered it: the range is for runs that nobody steers.", "dim"))
         out.append(line)
     others = list(dict.fromkeys(scene.results))[-4:]
