@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tui.run.directory import RunDirectory
-from tui.run.events import Resume
+from tui.run.events import Gate, Resume
 from tui.view.learning import Progress, arm_of, inside, outcome
 from tui.view.scene import Arm, Card
 
@@ -41,6 +41,11 @@ async def test_what_was_pressed_is_ticked(show: Opener, tape: Tape) -> None:
         text = viewer.panel("card").text()
         assert "You said b: many." in " ".join(text.split())
         assert "○ space pauses." in text and "○ m changes the picture." in text
+        assert "Where it is expected to end." in " ".join(text.split())  # 74.8 %, and 70 to 80 % are expected
+        tape.add(Gate(9.0, 500, True, "backward"))
+        await viewer.until(
+            lambda: "Held right after the backward pass." in " ".join(viewer.panel("card").text().split())
+        )
         await viewer.press("m", "space")
         await viewer.until(lambda: "✓ m changes the picture." in viewer.panel("card").text())
         text = viewer.panel("card").text()

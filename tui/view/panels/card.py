@@ -88,7 +88,18 @@ def _so_far(scene: Scene, card: Card) -> Paragraph:
     else:
         words.append(("Nothing has run yet", "dim"))
     words.append((f", {count(scene.state.step)} updates made.", "dim"))
+    if scene.paused and scene.state.phase not in ("", "start"):
+        words.append((f" Held right after {WORDS.get(scene.state.phase, scene.state.phase)}.", "warning"))
+    if arm is not None and value is not None and scene.state.step:
+        reached = inside(value, arm.expect)
+        words.append(
+            (" ● Where it is expected to end." if reached else " ○ Not yet where it is expected to end.", "dim")
+        )
     return words
+
+
+WORDS = {"zero_grad": "zero-grad", "loss": "the loss", "forward": "the forward pass", "backward": "the backward pass"}
+WORDS |= {"update": "the update"}
 
 
 def tries(scene: Scene, card: Card) -> list[Paragraph]:
