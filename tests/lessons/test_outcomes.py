@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import atexit
+import functools
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -32,18 +33,28 @@ AGAIN = -1
 """Stands for seed 0 once more."""
 
 
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runs]:
-    """All of them, two at a time, each with one thread; the lesson as shipped with seed 0 twice."""
+@functools.cache
+def begin() -> Runs:
+    """Starts all of them, two at a time, each with one thread; the lesson as shipped with seed 0 twice. When all tests
+    are run this is called before the first (tests/conftest.py): those at terminals mostly wait, and leave room."""
     nursery = Nursery(2)
     pool = ThreadPoolExecutor(2)
     wanted = [*RUNS, *((arm, AGAIN) for arm in ARMS if not arm.arguments)]
-    yield {
+
+    def end() -> None:
+        pool.shutdown(wait=False, cancel_futures=True)
+        nursery.close()
+
+    atexit.register(end)
+    return {
         (arm.lesson, arm.arguments, seed): pool.submit(nursery.run, arm.lesson, arguments(arm, max(0, seed)))
         for arm, seed in sorted(wanted, key=lambda one: (one[0].lesson, one[1]))
     }
-    pool.shutdown(cancel_futures=True)
-    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def runs() -> Runs:
+    return begin()
 
 
 @pytest.mark.timeout(400)
