@@ -28,11 +28,11 @@ def fits(network: Layered, width: int, height: int) -> bool:
     return max(network.sizes) <= height and width >= 6 * (len(network.sizes) - 1) + 1
 
 
-def diagram(network: Layered, width: int, height: int, lit: str = "ink") -> list[Line]:
+def diagram(network: Layered, width: int, height: int, lit: Sequence[str] = ()) -> list[Line]:
     """Lines of at most width x height cells.
 
     Args:
-        lit: style of the units.
+        lit: styles of the layers of units; "ink" without.
     """
     columns = _spread(len(network.sizes), width, most=14.0)
     rows = [_spread(size, height) for size in network.sizes]
@@ -46,12 +46,12 @@ def diagram(network: Layered, width: int, height: int, lit: str = "ink") -> list
             end = (2 * columns[layer + 1] - 1, 4 * rows[layer + 1][j] + 1)
             _line(canvas, start, end, w, abs(w) / top if math.isfinite(w) else 1.0)
     lines: list[Line] = []
-    units = {(row, columns[layer]) for layer, places in enumerate(rows) for row in places}
+    units = {(row, columns[layer]): lit[layer] if lit else "ink" for layer, places in enumerate(rows) for row in places}
     for y in range(height):
         line: Line = []
         for x in range(width):
             bits, _, style = canvas[y][x]
-            cell = ("●", lit) if (y, x) in units else (chr(0x2800 + bits) if bits else " ", style)
+            cell = ("●", units[y, x]) if (y, x) in units else (chr(0x2800 + bits) if bits else " ", style)
             if line and line[-1][1] == cell[1]:
                 line[-1] = (line[-1][0] + cell[0], cell[1])
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from ...run.events import Activation, Model, ModuleInfo
@@ -66,7 +67,7 @@ def _fold(node: Node) -> None:
 
 class Network(Panel):
     NAME = "Network"
-    PERIOD_S = 0.5
+    PERIOD_S = 0.4
     SHOWS = (
         "The modules of the model in the order in which they were registered: name, kind, sizes, number of weights. "
         "Behind an activation function: the share of its outputs that are above zero for the last photographed batch. "
@@ -82,6 +83,8 @@ class Network(Panel):
         super().__init__(ident)
         self._model: Model | None = None
         self._tree: Node | None = None
+        self._phase: tuple[str, int] = ("", -1)
+        self._phase_since = 0.0
 
     def notes(self, scene: Scene) -> list[str]:
         model = scene.state.model
@@ -98,12 +101,16 @@ class Network(Panel):
             return waiting(scene, width)
         if model is not self._model:
             self._model, self._tree = model, tree_of(model)
-        drawn = _units(scene, model, width, height)
+        phase, now = scene.state.phase, time.monotonic()
+        if (phase, scene.state.step) != self._phase:
+            self._phase, self._phase_since = (phase, scene.state.step), now
+        shown_s = now - self._phase_since
+        drawn = _units(scene, model, width, height, shown_s)
         if drawn and scene.zoomed != self.id:
             return drawn
         lines = _tree_lines(scene, self._tree, model, width, roomy=height >= 12)
         if drawn and scene.zoomed == self.id:
-            lines = [*lines, [], *_units(scene, model, min(width, 72), height - 2)]
+            lines = [*lines, [], *_units(scene, model, min(width, 72), height - 2, shown_s)]
         most = max(0, len(lines) - height)
         start = min(scene.scroll.get("network", 0), most)
         scene.scroll["network"] = start
@@ -135,10 +142,29 @@ def layered(model: Model, values: list[list[float]]) -> Layered | None:
     return Layered(tuple(sizes), tuple(between)) if between else None
 
 
+LAYER_S = 0.4
+"""While a phase is looked at, it passes from one layer to the next in this time."""
+
+
+def lit_layers(phase: str, layers: int, shown_s: float) -> list[str]:
+    """Styles of the layers of units, first to last: what a phase has reached by now is lit. Forward runs from the input
+    to the output, backward the other way, and stays when it is through; an update is everywhere at once.
+
+    Args:
+        shown_s: seconds since this phase is shown.
+    """
+    style = LIT.get(phase, "ink")
+    if phase not in ("forward", "backward"):
+        return [style] * layers if phase != "loss" else ["dim"] * (layers - 1) + [style]
+    passed = min(layers, 1 + int(shown_s / LAYER_S))
+    lit = [style] * passed + ["dim"] * (layers - passed)
+    return lit if phase == "forward" else lit[::-1]
+
+
 LIT = {"forward": "train.bold", "loss": "train.bold", "backward": "gradient.bold", "update": "you.bold"}
 
 
-def _units(scene: Scene, model: Model, width: int, height: int) -> list[Line]:
+def _units(scene: Scene, model: Model, width: int, height: int, shown_s: float) -> list[Line]:
     """Units and edges, what they mean, and the loss; nothing where the network or the place is not made for it."""
     live = scene.state.live
     network = layered(model, live.values) if live is not None and live.values else None
@@ -150,7 +176,7 @@ def _units(scene: Scene, model: Model, width: int, height: int) -> list[Line]:
     shown = [kind for kind in dict.fromkeys(kinds) if kind not in ("Flatten", "Sequential", "Identity")]
     top += [(f", {', '.join(shown)}", "dim")] if shown else []
     legend: Line = [("━ ", "validation"), ("+ ", "dim"), ("╍ ", "train"), ("− weight", "dim")]
-    lines = diagram(network, width, height - 3, LIT.get(phase, "ink"))
+    lines = diagram(network, width, height - 3, lit_layers(phase, len(network.sizes), shown_s))
     return [cut(top, width), *lines, cut(legend, width), _loss_line(model.loss, number(scene.loss), width)]
 
 
