@@ -87,7 +87,8 @@ def _so_far(scene: Scene, card: Card) -> Paragraph:
         return [*words, ("Nothing has run yet: space starts it, n runs one batch, p one phase.", "you")]
     else:
         words.append(("Nothing has run yet", "dim"))
-    words.append((f", {count(scene.state.step)} updates made.", "dim"))
+    made = scene.state.step
+    words.append((f", {count(made)} update{'' if made == 1 else 's'} made.", "dim"))
     if scene.paused and scene.state.phase not in ("", "start"):
         words.append((f" Held right after {WORDS.get(scene.state.phase, scene.state.phase)}.", "warning"))
     if arm is not None and value is not None and scene.state.step:
