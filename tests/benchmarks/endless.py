@@ -16,7 +16,7 @@ def note_requests(probe: Any) -> None:
     class Noting(deque[Any]):
         def append(self, request: Any) -> None:
             super().append(request)
-            print(f"request at {probe._summary.step}", flush=True)
+            print(f"request at {probe.recorder.summary.step}", flush=True)
 
     probe._desk.requests = Noting(probe._desk.requests)
 

@@ -35,6 +35,7 @@ class Switch:
             (optimizers.Optimizer, "zero_grad"),
             (loader, "__next__"),
             (scaler, "scale"),
+            (scaler, "step"),
         ]
         self._wrapped = [
             (owner, name, getattr(owner, name), getattr(owner, name).__wrapped__)
@@ -76,7 +77,7 @@ class Switch:
         for pace in self._paces:
             pace.at += away
         self.probe._cost._since += away
-        self.probe._t0 += away
+        self.probe.recorder._t0 += away
         self.probe._quiet_until += away
         self._running.set()
 
@@ -97,8 +98,8 @@ class Switch:
 
 def _paces(probe: Any) -> list[Any]:
     """Everything that says when a measurement is due: parts of the probe, and of its parts."""
-    parts = [part for part in vars(probe).values() if hasattr(part, "__dict__")]
+    parts = [part for part in vars(probe.recorder).values() if hasattr(part, "__dict__")]
     inner = [part for owner in parts for part in vars(owner).values()]
-    found = {id(part): part for part in [*vars(probe).values(), *inner] if type(part).__name__ == "Pace"}
+    found = {id(part): part for part in [*parts, *inner] if type(part).__name__ == "Pace"}
     assert len(found) >= 4, "the probe's paces are kept elsewhere now"
     return list(found.values())

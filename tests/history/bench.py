@@ -259,12 +259,12 @@ def train(case: Case, watch: Watch, images: Images, every: int = 1, seed: int = 
 def hurry(watch: Watch, every: int) -> None:
     """Waits until the probe knows that somebody looks; from then on everything is due by count."""
     probe: Any = watch.probe
-    until(lambda: probe._looking)
-    probe._tick_pace = probe._norm_pace = EveryNth(1)
-    probe._ratio_pace = EveryNth(4)
-    probe._pictures.pace = EveryNth(1)
-    probe._gaze.eyes[0].pace = EveryNth(every)
-    probe._gaze.eyes = probe._gaze.eyes[:1]
+    until(lambda: probe.recorder.looking)
+    probe.recorder.tick_pace = probe.recorder.norm_pace = EveryNth(1)
+    probe.recorder.ratio_pace = EveryNth(4)
+    probe.recorder.pictures.pace = EveryNth(1)
+    probe.recorder.gaze.eyes[0].pace = EveryNth(every)
+    probe.recorder.gaze.eyes = probe._gaze.eyes[:1]
     probe._quiet_until = 0.0
 
 

@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional
 
 import pytest
 
+from tui.probe.desk import Request
 from tui.run import events
 from tui.run.directory import RunDirectory
 
@@ -20,10 +21,9 @@ class Relay:
     def __init__(self) -> None:
         self.probe: Any = None
 
-    def __getattr__(self, moment: str) -> Callable[..., None]:
-        def pass_on(*arguments: Any) -> None:
-            if self.probe is not None:
-                getattr(self.probe, moment)(*arguments)
+    def __getattr__(self, moment: str) -> Callable[..., Any]:
+        def pass_on(*arguments: Any) -> Any:
+            return getattr(self.probe, moment)(*arguments) if self.probe is not None else None
 
         return pass_on
 
@@ -91,6 +91,10 @@ class Watch:
                 onlooker.__exit__()
         if failure:
             raise failure[0]
+
+    def before_next_update(self, command: Any) -> None:
+        """Asks, from the thread that trains and once training has begun: it takes effect with the very next update."""
+        self.probe._desk.requests.append(Request("test", command))
 
     def pause_at_first(self) -> None:
         """Asks, before anything began, to be held before the first update."""

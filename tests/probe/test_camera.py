@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from tui.probe.camera import Starts, _pool, _round_up, grid_of, photograph
+from tui.probe.camera import _round_up, grid_of, photograph
 from tui.probe.meter import Readout
+from tui.probe.pool import pool
+from tui.probe.starts import Starts
 from tui.probe.tree import Tree
 from tui.run.events import Picture, Presence
 
@@ -81,7 +83,7 @@ def test_extreme_tensors_make_a_picture(value: float) -> None:
 
 def test_pooling_keeps_the_largest_magnitude_with_its_sign_and_what_is_not_a_number() -> None:
     block = torch.tensor([[[1.0, -3.0, 0.5, 0.25], [2.0, 0.0, -0.5, 0.125], [math.nan, 1.0, math.inf, 0.0]]])
-    pooled = _pool(block, 2, 2)
+    pooled = pool(block, 2, 2)
     assert pooled.shape == (1, 2, 2)
     assert pooled[0, 0].tolist() == [-3.0, 0.5]
     assert math.isnan(pooled[0, 1, 0]) and not math.isfinite(pooled[0, 1, 1])
@@ -90,7 +92,7 @@ def test_pooling_keeps_the_largest_magnitude_with_its_sign_and_what_is_not_a_num
 def test_pooling_agrees_with_a_search_patch_by_patch() -> None:
     torch.manual_seed(0)
     block = torch.randn(3, 7, 11)
-    pooled = _pool(block, 3, 4)
+    pooled = pool(block, 3, 4)
     for unit in range(3):
         for row in range(3):
             for column in range(3):
@@ -247,12 +249,12 @@ def test_outputs_of_the_layers_are_shown_while_somebody_looks(watch: Watch) -> N
             model(torch.randn(5, 4))["out"].square().mean().backward()
             optimizer.step()
             optimizer.zero_grad()
-            return bool(watch.probe._pictures.activations)
+            return bool(watch.probe.recorder.pictures.activations)
 
         until(step)
         for _ in range(200):
             step()
-    found = {watch.probe._tree.model.modules[one.module].path: one for one in watch.probe._pictures.activations}  # type: ignore[union-attr]
+    found = {watch.probe.recorder.tree.model.modules[one.module].path: one for one in watch.probe.recorder.pictures.activations}  # type: ignore[union-attr]
     assert {"first", "switch", "thrice"} <= set(found) and "never" not in found
     assert found["first"].shape == [5, 6] and found["first"].on is None
     assert 0.0 < found["switch"].on < 1.0  # type: ignore[operator]
@@ -265,7 +267,7 @@ def test_no_hook_is_left_behind(watch: Watch) -> None:
     model = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     with Onlooker(watch.run):
-        until(lambda: _train_once(model, optimizer) and watch.probe._pictures.activations)
+        until(lambda: _train_once(model, optimizer) and watch.probe.recorder.pictures.activations)
     watch.end()
     assert len(_global_forward_hooks) == 0
 

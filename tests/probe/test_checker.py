@@ -369,7 +369,7 @@ def test_nobody_looks_nothing_is_measured(watch: Watch) -> None:
 def test_it_looks_whatever_is_open_and_twice_a_second_at_most(watch: Watch) -> None:
     model = nn.Linear(4, 2)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    checker = watch.probe._gaze.eyes[0]
+    checker = watch.probe.recorder.gaze.eyes[0]
     assert isinstance(checker, Checker) and checker.wanted(Presence(open=["log"]), False)
     with Onlooker(watch.run, open=["log"]):
 
@@ -394,7 +394,7 @@ def test_large_scores_are_not_held_on_to(watch: Watch, monkeypatch: pytest.Monke
     monkeypatch.setattr(specimen, "MOST_BYTES", 100)
     look = classifier(watch, nn.Linear(4, 9), torch.randn(8, 4), torch.zeros(8, dtype=torch.long))[-1]
     assert (look.classes, look.labels[0], look.accuracy, look.sums_to_one) == (9, 8, None, False)
-    assert watch.probe._gaze.specimen.scores is None and watch.probe._gaze.specimen.output is None
+    assert watch.probe.recorder.gaze.specimen.scores is None and watch.probe._gaze.specimen.output is None
 
 
 def test_watching_changes_no_bit(watch: Watch, relay: Relay) -> None:

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from tui.probe.meter import Change, divide, norms, sample
+from tui.probe import meter, summary
+from tui.probe.gauges import Gauges
+from tui.probe.meter import Change, divide, entries, norms, odd_entries, sample
 from tui.run import events
 
 from .conftest import Watch
@@ -19,8 +21,8 @@ from .conftest import Watch
 @pytest.fixture
 def every_step(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Watch:
     """A probe that measures at each step, as it does while somebody single-steps."""
-    monkeypatch.setattr(type(watch.probe._gate), "single", property(lambda gate: True))
-    monkeypatch.setattr(type(watch.probe._gate), "calm", property(lambda gate: False))
+    monkeypatch.setattr(type(watch.probe.steering.gate), "single", property(lambda gate: True))
+    monkeypatch.setattr(type(watch.probe.steering.gate), "calm", property(lambda gate: False))
     return watch
 
 
@@ -131,11 +133,11 @@ def test_every_kind_of_parameter_is_taken_as_what_it_is(every_step: Watch) -> No
     ticks = every_step.ticks()
     place = by_name(every_step)
     expected: dict[str, Optional[float]] = {
-        "plain": math.sqrt(3), "unused": None, "frozen": None, "scalar": 4.0, "empty": None, "narrow": 2.0, "table.weight": None, "twofold": None,
+        "plain": math.sqrt(3), "unused": None, "frozen": None, "scalar": 4.0, "empty": None, "narrow": 2.0, "table.weight": math.sqrt(2), "twofold": None,
     }  # fmt: skip
     assert set(place) == set(expected)
     for name, norm in expected.items():
-        assert ticks[-1].norms[place[name]] == (None if norm is None else pytest.approx(norm))
+        assert ticks[-1].norms[place[name]] == (None if norm is None else pytest.approx(norm, rel=1e-5))
     assert ticks[0].ratios[place["plain"]] == pytest.approx(0.05)
     assert ticks[0].ratios[place["scalar"]] == pytest.approx(0.4 / 3, rel=1e-4)
 
@@ -188,7 +190,7 @@ def test_under_a_gradient_scaler_the_true_loss_and_the_true_norms_are_shown(ever
 
 def test_the_window_of_a_tick_keeps_its_extremes(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a probe that records nothing until the end
-    monkeypatch.setattr(watch.probe._tick_pace, "due", lambda now: False)
+    monkeypatch.setattr(watch.probe.recorder.tick_pace, "due", lambda now: False)
     weight = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight], lr=0.0)
     values = [1.0] * 50 + [100.0] + [1.0] * 49
@@ -253,6 +255,215 @@ def test_a_tensor_class_that_refuses_everything_costs_the_program_nothing(every_
     found = every_step.end()
     assert weight.tolist() == pytest.approx([0.7, 0.7, 0.7])
     assert [one.step for one in found if isinstance(one, events.End)] == [3]
+
+
+# ── sparse gradients ──
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(50, 4), (7, 9, 3), (60,)])
+def test_the_norm_of_a_sparse_gradient_is_that_of_its_sums(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    # Given a gradient in which most places come several times, with one or two sparse dimensions
+    torch.manual_seed(0)
+    dims = 2 if len(shape) == 3 else 1
+    indices = torch.stack([torch.randint(size, (200,)) for size in shape[:dims]])
+    values = torch.randn(200, *shape[dims:]).to(dtype)
+    gradient = torch.sparse_coo_tensor(indices, values, shape, check_invariants=False)
+    dense = torch.zeros(shape, dtype=torch.float64).index_put_(tuple(indices), values.double(), accumulate=True)
+    # Then the norm is that of the dense one, and nothing was done to the gradient
+    expected = torch.linalg.vector_norm(dense).item()
+    assert norms([gradient, torch.ones(4)]).tolist() == pytest.approx([expected, 2.0], rel=1e-5)
+    assert not gradient.is_coalesced() and torch.equal(gradient._values(), values)
+    assert norms([gradient.coalesce()]).tolist() == pytest.approx([expected], rel=0.01)
+
+
+def test_a_sparse_gradient_of_nothing_is_zero() -> None:
+    nowhere = torch.zeros(1, 0, dtype=torch.long)
+    nothing = torch.sparse_coo_tensor(nowhere, torch.zeros(0, 4), (9, 4), check_invariants=False)
+    once = torch.sparse_coo_tensor([[3]], torch.ones(1, 4), (9, 4), check_invariants=False)
+    assert entries(nothing).numel() == 0 and norms([nothing, once]).tolist() == [0.0, 2.0]
+
+
+def test_an_embedding_with_sparse_gradients_is_measured(every_step: Watch) -> None:
+    torch.manual_seed(0)
+    table = nn.Embedding(20, 3, sparse=True)
+    optimizer = torch.optim.SparseAdam(list(table.parameters()), lr=0.1)
+    expected = []
+    for _ in range(4):
+        table(torch.tensor([1, 1, 7])).square().sum().backward()
+        assert table.weight.grad is not None
+        expected.append(table.weight.grad.to_dense().norm().item())
+        optimizer.step()
+        optimizer.zero_grad()
+    ticks = every_step.ticks()
+    assert [tick.norms[0] for tick in ticks] == pytest.approx(expected, rel=1e-5)
+    assert all(tick.ratios[0] > 0 for tick in ticks)
+
+
+# ── what is not finite ──
+
+
+@pytest.mark.parametrize("piece", [1 << 20, 8])
+def test_entries_that_are_not_finite_are_counted(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(meter, "PIECE", piece)
+    one, two = torch.zeros(6, 5), torch.ones(7, 3, dtype=torch.float16)
+    one[2, 3] = one[5, 0] = math.nan
+    one[0, 1] = -math.inf
+    two[1, 1] = two[6, 2] = two[6, 0] = math.inf
+    table = torch.sparse_coo_tensor(
+        [[0, 2]], torch.tensor([[math.nan, 1.0], [1.0, 1.0]]), (4, 2), check_invariants=False
+    )
+    tensors = [one.t(), two, table, torch.tensor(math.nan), torch.zeros(3)]
+    assert odd_entries(tensors).tolist() == [2, 0, 1, 1, 0, 1, 3, 0, 0, 0]
+
+
+def test_only_a_gradient_that_is_not_finite_is_counted(every_step: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given two parameters, the gradient of one of which goes bad in the third step and is good again in the fifth
+    counted: list[int] = []
+    real = summary.odd_entries
+    monkeypatch.setattr(summary, "odd_entries", lambda grads: counted.append(len(grads)) or real(grads))
+    good, sick = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(6))
+    optimizer = torch.optim.SGD([good, sick], lr=0.0)
+    for step in range(1, 7):
+        factor = torch.ones(6)
+        if step in (3, 4):
+            factor[:step] = math.nan
+            factor[5] = math.inf
+        (good.sum() + (sick * factor).sum()).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    ticks = every_step.ticks()
+    assert [tick.odd for tick in ticks] == [[], [], [1, 3, 1], [1, 4, 1], [], []]
+    assert counted == [1, 1]  # nothing on ordinary steps, and never the good one
+
+
+# ── several optimizers ──
+
+
+class Generator(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.net(x)
+        return out
+
+
+class Critic(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 4), nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.last(self.first(x).relu())
+        return out
+
+
+def adversaries(steps: int, critic_updates: int = 1) -> dict[str, list[float]]:
+    """Trains two models against each other; the norms of every parameter's gradients, at each update."""
+    torch.manual_seed(0)
+    makes, judges = Generator(), Critic()
+    of_critic = torch.optim.SGD(judges.parameters(), lr=0.01)
+    of_generator = torch.optim.Adam(makes.parameters(), lr=0.01)
+    names = [(f"Critic.{name}", p) for name, p in judges.named_parameters()]
+    names += [(f"Generator.{name}", p) for name, p in makes.named_parameters()]
+    seen: dict[str, list[float]] = {name: [] for name, _ in names}
+
+    def update(optimizer: torch.optim.Optimizer, loss: torch.Tensor, whose: str) -> None:
+        of_critic.zero_grad()
+        of_generator.zero_grad()
+        loss.backward()
+        for name, parameter in names:
+            if name.startswith(whose):
+                seen[name].append(parameter.grad.norm().item())
+        optimizer.step()
+
+    for _ in range(steps):
+        for _ in range(critic_updates):
+            fake = makes(torch.randn(8, 3)).detach()
+            update(of_critic, judges(fake).mean() - judges(torch.randn(8, 2)).mean(), "Critic")
+        update(of_generator, -judges(makes(torch.randn(8, 3))).mean(), "Generator")
+    return seen
+
+
+def full_names(model: events.Model) -> list[str]:
+    """Of the tensors: the model that was found first does not stand before its own."""
+    return [
+        one.name if one.name.startswith(("Critic", "Generator")) else f"{model.name}.{one.name}"
+        for one in model.tensors
+    ]
+
+
+def test_the_gradients_of_both_optimizers_are_measured_and_named(every_step: Watch) -> None:
+    seen = adversaries(6)
+    ticks = every_step.ticks()
+    model = [one for one in every_step.end() if isinstance(one, events.Model)][-1]
+    assert model.optimizers == ["SGD", "Adam"]
+    # Every tensor has its name and its optimizer
+    names = full_names(model)
+    assert sorted(names) == sorted(seen)
+    owners = dict(zip(names, (one.optimizer for one in model.tensors)))
+    assert all(owner == (0 if name.startswith("Critic") else 1) for name, owner in owners.items())
+    # A tick after the first optimizer's update has its gradients, and the other's of the step before
+    for tick in ticks[2:-1]:
+        assert tick.norms_at == [tick.step, tick.step - 1]
+        at = [seen[name][step - 1] for name in names for step in [tick.norms_at[owners[name]]]]
+        assert tick.norms == pytest.approx(at, rel=1e-4)
+        assert tick.ratios_at == [tick.step, tick.step - 1] and None not in tick.ratios
+        assert tick.norm == pytest.approx(math.hypot(*at), rel=1e-4)
+
+
+def test_when_it_is_time_each_optimizer_is_measured_at_its_own_update(watch: Watch) -> None:
+    """The pace alone: one update in ten is measured, and one of the optimizers comes five times as often."""
+    recorder = watch.probe.recorder
+    asked = 0
+
+    class Tenth:
+        at = 0.0
+
+        def due(self, now: float) -> bool:
+            nonlocal asked
+            asked += 1
+            return asked % 10 == 1
+
+        def done(self, began: float, cost: float) -> None: ...
+
+        def hurry(self) -> None: ...
+
+    recorder.norm_pace = Tenth()
+    measured = []
+    real = recorder.summary.read_norms
+
+    def read(tree: Any, places: list[int], *more: Any) -> None:
+        measured.append(tree.owners[places[0]])
+        real(tree, places, *more)
+
+    recorder.summary.read_norms = read
+    seen = adversaries(20, critic_updates=5)
+    watch.ticks()
+    assert len(seen["Critic.last.bias"]) == 100 and len(seen["Generator.net.0.bias"]) == 20
+    assert measured.count(0) == 12 and abs(measured.count(1) - 12) <= 1
+
+
+def test_what_the_journal_has_of_many_tensors_is_not_written_again() -> None:
+    def ticks(tensors: int) -> list[events.Tick]:
+        gauges = Gauges()
+        found = []
+        for step in range(1, 7):
+            if step % 3 == 1:
+                gauges.norms.put([float(step)] * tensors, list(range(tensors)), [0] * tensors, step)
+            if step == 2:
+                gauges.ratios.put([0.5] * tensors, list(range(tensors)), [0] * tensors, step)
+            tick = events.Tick(step=step, **gauges.gradients(), **gauges.updates())
+            found.append(gauges.to_record(tick))
+        return found
+
+    assert [(tick.norms is not None, tick.ratios is not None) for tick in ticks(100)] == [
+        (True, False), (False, True), (False, False), (True, False), (False, False), (False, False),
+    ]  # fmt: skip
+    assert all(tick.norms_step == 1 + (tick.step - 1) // 3 * 3 and tick.norm is not None for tick in ticks(100))
+    assert all(tick.norms is not None for tick in ticks(4))
 
 
 # ── what the program logs ──

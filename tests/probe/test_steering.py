@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from tui.probe import desk as desk_module
-from tui.probe import probe as probe_module
+from tui.probe import steering as steering
 from tui.run import events
 
 from ..support import Hand, Onlooker, events_of, until
@@ -123,7 +123,7 @@ def test_the_order_that_is_shown_is_the_programs(run: Any, relay: Any) -> None:
         for _ in range(2):
             for _ in data:
                 loop(model, optimizer, lambda where: None)
-        found = watch.probe._phases.order
+        found = watch.probe.recorder.phases.order
         watch.end()
         assert found == order
 
@@ -169,7 +169,7 @@ def test_a_step_asked_of_a_run_that_goes_on_holds_after_so_many(watch: Watch) ->
             zero_last(model, optimizer, lambda where: None)
 
     def steer(hand: Hand) -> None:
-        until(lambda: watch.probe._summary.step > 3)
+        until(lambda: watch.probe.recorder.summary.step > 3)
         asked_at.append(hand.answer(events.Step(n=4)))
         held.append(until(hand.held))
 
@@ -219,7 +219,7 @@ def test_a_program_without_a_module_is_held_and_walked_too(watch: Watch) -> None
     assert phases == ["backward", "update", "zero_grad", "loss", "backward", "update"]
 
 
-def test_an_optimizer_with_a_closure_is_held_and_counted(watch: Watch) -> None:
+def test_a_line_search_is_held_behind_its_update(watch: Watch) -> None:
     model, _ = model_and_optimizer()
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)
     calls = [0]
@@ -238,14 +238,49 @@ def test_an_optimizer_with_a_closure_is_held_and_counted(watch: Watch) -> None:
     made: list[int] = []
 
     def steer(hand: Hand) -> None:
-        until(hand.held)
+        until(lambda: hand.held(1))
         hand.ask(events.Step(n=3))
-        until(lambda: hand.held(3))
+        until(lambda: hand.held(4))
         made.append(calls[0])
 
     watch.pause_at_first()
     watch.steered(train, steer)
     assert made == [4]
+    assert {gate.phase for gate in watch.hand.gates()} == {"update"}
+    # And the norms are those of the last gradients of each step
+    assert [one.norms_step for one in watch.end() if isinstance(one, events.Tick)][:2] == [1, 2]
+
+
+def test_a_closure_of_a_first_order_optimizer_is_held_when_its_gradients_are_there(watch: Watch) -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([weight], lr=0.25)
+    seen: list[Any] = []
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = weight.square().sum()
+        loss.backward()
+        return loss
+
+    def train() -> None:
+        while True:
+            optimizer.step(closure)
+
+    def steer(hand: Hand) -> None:
+        until(lambda: hand.held(0))
+        seen.append((weight.tolist(), weight.grad.tolist(), optimizer.param_groups[0]["lr"]))  # type: ignore[union-attr]
+        hand.answer(events.SetRate(factor=2.0))
+        hand.ask(events.Step(n=1))
+        until(lambda: hand.held(1))
+        seen.append(weight.tolist())
+
+    watch.pause_at_first()
+    watch.steered(train, steer)
+    assert seen[0] == ([1.0, 1.0], [2.0, 2.0], 0.25)
+    assert seen[1] == [0.0, 0.0]  # the very next update used twice the rate
+    # And the norm is that of this step's gradients, not of what the step before left
+    first = next(one for one in watch.end() if isinstance(one, events.Tick) and one.norms)
+    assert first.norms_step == 1 and first.norm == pytest.approx(8**0.5, rel=1e-5)
 
 
 def test_of_two_optimizers_the_first_one_counts_and_both_are_turned(watch: Watch) -> None:
@@ -322,7 +357,7 @@ def test_stop_is_an_interrupt_right_after_an_update(watch: Watch) -> None:
     watch.pause_at_first()
     watch.steered(train, lambda hand: until(hand.held))
     assert places[-1] == "update"
-    assert watch.probe._summary.step == 1
+    assert watch.probe.recorder.summary.step == 1
 
 
 def test_a_slow_pace_is_kept_and_released(watch: Watch) -> None:
@@ -362,7 +397,7 @@ def test_a_pause_ends_when_the_run_directory_vanishes(watch: Watch, capsys: pyte
         os.rename(watch.run.path, watch.run.path.with_name("moved away"))
         until(lambda: updates[0] > 10)
         shutil.rmtree(watch.run.path.with_name("moved away"))
-        watch.probe._orders.stopping = True
+        watch.probe.steering.orders.stopping = True
 
     watch.pause_at_first()
     thread = threading.Thread(target=person)
@@ -390,7 +425,7 @@ def test_a_pause_ends_when_a_viewer_that_cannot_write_leaves_the_word(watch: Wat
 
 @pytest.fixture
 def quickly_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_module, "ALONE_S", 0.6)
+    monkeypatch.setattr(steering, "ALONE_S", 0.6)
     monkeypatch.setattr(desk_module, "FRESH_S", 0.5)
 
 
@@ -441,7 +476,7 @@ def test_a_pause_that_is_meant_to_stay_stays(watch: Watch, quickly_alone: None, 
         held_for.append(time.monotonic() - desk.last_look)
 
     watch.steered(train, steer, looked_at=False)
-    assert held_for and held_for[0] > probe_module.ALONE_S
+    assert held_for and held_for[0] > steering.ALONE_S
 
 
 def test_what_was_asked_before_a_second_process_began_is_not_for_it(watch: Watch, relay: Any) -> None:
@@ -510,19 +545,19 @@ def test_a_fault_of_ours_is_one_warning_and_that_measurement_off(watch: Watch) -
             raise NotImplementedError("not for you")
 
     model, optimizer = model_and_optimizer()
-    watch.probe._summary.read_norms = lambda *ignored: len(Odd())  # type: ignore[method-assign, assignment]
+    watch.probe.recorder.summary.read_norms = lambda *ignored: len(Odd())  # type: ignore[method-assign, assignment]
     for _ in range(5):
         zero_last(model, optimizer, lambda where: None)
     warnings = [one.text for one in watch.end() if isinstance(one, events.Warning)]
     assert len(warnings) == 1 and "not for you" in warnings[0]
-    assert watch.probe._summary.step == 5
+    assert watch.probe.recorder.summary.step == 5
 
 
 def test_the_first_minute_ends_with_any_command(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     from tui.probe.gate import Opening
 
     train, updates = loops(watch)
-    watch.probe._gate.opening = Opening()
+    watch.probe.steering.gate.opening = Opening()
     monkeypatch.setattr(Opening, "PHASE_S", 1000.0)
 
     def steer(hand: Hand) -> None:

@@ -119,7 +119,7 @@ def test_training_goes_on_from_there(watch: Watch) -> None:
         hand.answer(events.Undo())
         until(lambda: (gate := hand.held()) and gate.phase == "update")
         step(hand)
-        assert equal(loop.after[3], {**loop.after[3]}) and watch.probe._summary.step == 2
+        assert equal(loop.after[3], {**loop.after[3]}) and watch.probe.recorder.summary.step == 2
 
     watch.steered(loop.run, steer)
 
@@ -131,7 +131,7 @@ def test_nothing_is_kept_while_it_runs_unless_armed(watch: Watch) -> None:
         until(lambda: loop.batches > 20)
         hand.ask(events.Pause())
         until(hand.held)
-        assert len(watch.probe._bench.ring) == 0
+        assert len(watch.probe.steering.bench.ring) == 0
         assert "no update is kept" in hand.answer(events.Undo()).refused
         assert "MB" in hand.answer(events.Arm()).said
         hand.ask(events.Resume())
@@ -140,10 +140,10 @@ def test_nothing_is_kept_while_it_runs_unless_armed(watch: Watch) -> None:
         assert "paused" in hand.answer(events.Undo()).refused
         hand.ask(events.Pause())
         until(hand.held)
-        made = watch.probe._summary.step
+        made = watch.probe.recorder.summary.step
         hand.answer(events.Undo())
         until(lambda: (gate := hand.held()) and gate.phase == "update")
-        assert watch.probe._summary.step == made - 1
+        assert watch.probe.recorder.summary.step == made - 1
         assert equal(loop.state(), loop.after[made - 1]), "exactly what it was"
 
     watch.steered(loop.run, steer)
@@ -203,7 +203,7 @@ def test_other_conditions(watch: Watch, when: str, value: float, words: str) -> 
         hand.ask(events.Resume())
         seen = loop.batches
         until(lambda: loop.batches > seen + 5)
-        assert watch.probe._bench.breaks.set_ == {}
+        assert watch.probe.steering.bench.breaks.conditions == {}
 
     watch.steered(loop.run, steer)
 

@@ -19,7 +19,7 @@ class Breaks:
     """The conditions that are set. Nothing is measured for them while there are none."""
 
     def __init__(self) -> None:
-        self.set_: dict[str, float] = {}
+        self.conditions: dict[str, float] = {}
         """What to hold for, and the number that goes with it (0 where none does)."""
         self._recent: deque[float] = deque(maxlen=RECENT)
 
@@ -36,15 +36,15 @@ class Breaks:
     def set(self, when: str, value: float) -> None:
         """Sets one condition; "none" takes all away."""
         if when == "none":
-            self.set_.clear()
+            self.conditions.clear()
             self._recent.clear()
         else:
-            self.set_[when] = value
+            self.conditions[when] = value
 
     @property
     def measures(self) -> bool:
         """Is the gradient of every step needed?"""
-        return bool({"odd", "norm", "times"} & set(self.set_))
+        return bool({"odd", "norm", "times"} & set(self.conditions))
 
     def hit(
         self, step: int, loss: Optional[float], norms: Optional[list[Optional[float]]], names: list[str]
@@ -57,16 +57,23 @@ class Breaks:
             norms: gradient norm of each tensor, where `measures` asked for them.
             names: of these tensors.
         """
-        for when, value in list(self.set_.items()):
+        for when, value in list(self.conditions.items()):
             why = self._why(when, value, step, loss, norms or [], names)
             if why is not None:
                 if when in ("step", "odd"):
-                    del self.set_[when]
+                    del self.conditions[when]
                 return why
         total = _total(norms)
         if total is not None and math.isfinite(total):
             self._recent.append(total)
         return None
+
+    def odd(self, norms: list[Optional[float]], names: list[str]) -> Optional[str]:
+        """The reason to hold before an update that is not counted as a step: a gradient that is not finite."""
+        why = _odd(None, norms, names)
+        if why is not None:
+            del self.conditions["odd"]
+        return why
 
     def _why(
         self,

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..run.events import Checkup, Presence
-from .camera import sample_output
+from .exposure import sample_output
 from .eyes import Eye
 from .meter import Readout, local, norms, readable, sample
 from .pace import Pace

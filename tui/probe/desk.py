@@ -33,9 +33,11 @@ LONGEST_REQUEST = 100_000
 class Request:
     """A command and who wrote it."""
 
-    def __init__(self, writer: str, command: Command) -> None:
+    def __init__(self, writer: str, command: Optional[Command], fault: str = "") -> None:
+        """command: None only wakes the training thread. fault: why it cannot be carried out, whatever it says."""
         self.writer = writer
         self.command = command
+        self.fault = fault
 
 
 class Desk:
@@ -46,10 +48,11 @@ class Desk:
         self.stream = stream
         self.requests: deque[Request] = deque()
         self.wish = Presence()
-        """What the newest fresh viewer looks at."""
+        """What the newest fresh viewer of this stream looks at."""
         self.looking = False
-        """Does anybody look?"""
+        """Does anybody look at this stream?"""
         self.last_look = time.monotonic()
+        """When somebody last looked at this run, at whichever stream."""
         self.resume_wanted = False
         """A viewer could not write its command and left the word `resume` instead."""
         self.gone: Optional[str] = None
@@ -58,10 +61,17 @@ class Desk:
         self.journal = Journal(run.events_file(stream))
         self._kept = False
         self._stays = False
+        self.trainer = 0
+        """The thread that trains."""
+        self.chores: list[Callable[[], None]] = []
+        """What else is to be done in the background, at every poll."""
         self._said: deque[Any] = deque(maxlen=MOST_SAID)
         self._live: Optional[Live] = None
         self._followers: dict[str, Follower] = {}
-        self._beats: dict[str, tuple[bytes, float]] = {}
+        self._beats: dict[str, tuple[bytes, float, Optional[Presence]]] = {}
+        """Of each viewer: what it wrote last, when that came, and what it says (None: not to be read)."""
+        self._company = False
+        """Does anybody look at this run?"""
         self._stop = False
         self._thread: Optional[threading.Thread] = None
         self.urgent = False
@@ -77,6 +87,10 @@ class Desk:
         self._thread = threading.Thread(target=self._work, name="backlit", daemon=True)
         self._thread.start()
 
+    def mine(self) -> bool:
+        """Is this the thread that trains?"""
+        return self.trainer == threading.get_ident()
+
     def say(self, event: Any, urgent: bool = False) -> None:
         """Queues one event; `urgent` ones are written within one poll."""
         self._said.append(event)
@@ -86,6 +100,11 @@ class Desk:
     def show(self, live: Live) -> None:
         """The newest snapshot; the one before it is forgotten if it was not written yet."""
         self._live = live
+
+    @property
+    def closed(self) -> bool:
+        """Was everything said?"""
+        return self._stop
 
     def close(self) -> None:
         """At the end of the process: everything that waits is written now."""
@@ -112,6 +131,8 @@ class Desk:
             now = time.monotonic()
             try:
                 self._read_control()
+                for chore in self.chores:
+                    chore()
                 if now - last_look >= 0.25:
                     last_look = now
                     self._see_who_looks(now)
@@ -122,7 +143,7 @@ class Desk:
                 self._write_live()
             except Exception as error:  # a fault here must not leave training held
                 self.gone = f"{type(error).__name__}: {error}"
-            time.sleep(POLL_S if self.looking else IDLE_POLL_S)
+            time.sleep(POLL_S if self._company else IDLE_POLL_S)
 
     def _flush(self) -> None:
         while self._said:
@@ -168,12 +189,21 @@ class Desk:
                 if len(line) > LONGEST_REQUEST:
                     self.bad_lines += 1
                     continue
+                fault = ""
                 try:
-                    command = events.decode_command(line)
+                    command, stream = events.decode_request(line)
                 except BadRecord:
-                    self.bad_lines += 1
-                    continue
+                    wanted = events.faulty_request(line)
+                    if wanted is None:
+                        self.bad_lines += 1
+                        continue
+                    command, stream, fault = wanted
+                if stream is not None and stream != self.stream:
+                    continue  # for another training of the same run
                 writer = name[: -len(".jsonl")]
+                if fault:
+                    self.requests.append(Request(writer, command, fault))
+                    continue
                 if isinstance(command, events.Pause):
                     self._kept = command.keep or not self._views(writer)
                 elif isinstance(command, (events.Step, events.Phase)):
@@ -191,8 +221,8 @@ class Desk:
             names = os.listdir(self.run.viewers)
         except OSError:
             names = []
-        newest: tuple[float, Optional[bytes]] = (0.0, None)
-        fresh = False
+        newest: tuple[float, Optional[Presence]] = (-1.0, None)
+        looking = company = False
         for name in names:
             if name == "resume":
                 self.resume_wanted = True
@@ -206,19 +236,28 @@ class Desk:
             writer = name[: -len(".json")]
             known = self._beats.get(writer)
             if known is None or known[0] != content:
-                self._beats[writer] = known = (content, now)
-            if now - known[1] <= FRESH_S:
-                fresh = True
-                newest = max(newest, (known[1], known[0]))
+                self._beats[writer] = known = (content, now, _presence(content))
+            _, since, presence = known
+            if now - since > FRESH_S:
+                continue
+            company = True
+            if presence is None or presence.stream in (None, self.stream):
+                looking = True
+                if presence is not None and since >= newest[0]:
+                    newest = since, presence
         if newest[1] is not None:
-            try:
-                self.wish = events.decode_presence(newest[1])
-                self._stays = self.wish.stays
-            except BadRecord:
-                pass
-        self.looking = fresh
-        if fresh:
+            self.wish = newest[1]
+            self._stays = self.wish.stays
+        self.looking, self._company = looking, company
+        if company:
             self.last_look = now
+
+
+def _presence(content: bytes) -> Optional[Presence]:
+    try:
+        return events.decode_presence(content)
+    except BadRecord:
+        return None
 
 
 def claim(run: RunDirectory) -> int:

@@ -8,27 +8,33 @@ torch has just been imported, and passes straight through wherever watching woul
 from __future__ import annotations
 
 import functools
-import sys
-from typing import Any, Callable, Protocol
+import time
+from typing import Any, Callable, Protocol, Sequence
 
 import torch
 
+from .dynamo import left_alone
 
-class Listener(Protocol):
+from . import clipping
+
+
+class Listener(clipping.Listener, Protocol):
     """Who hears of the moments. None of them may return anything, and none may raise what is its own fault."""
 
     walking: bool
     """Are the phases of a step followed? Else nobody needs to hear of `gradients` and `zeroed`."""
 
-    def batch(self, iterator: Any, data: Any) -> None: ...
+    def batch(self, iterator: Any, data: Any, waited_s: float) -> None: ...
 
     def loss(self, loss: torch.Tensor) -> None: ...
 
     def gradients(self) -> None: ...
 
-    def before_step(self, optimizer: Any) -> None: ...
+    def before_step(self, optimizer: Any, inside: bool = False) -> None: ...
 
     def after_step(self, optimizer: Any) -> None: ...
+
+    def scaled(self, optimizer: Any, found: Sequence[torch.Tensor]) -> None: ...
 
     def zeroed(self, optimizer: Any) -> None: ...
 
@@ -61,15 +67,6 @@ _transform: Callable[[], Any] = getattr(getattr(torch._C, "_functorch", None), "
 _graph_task: Callable[[], int] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
 
 
-def compiled_anything() -> bool:
-    """Has torch.compile compiled a frame in this process? Adding a forward hook then would compile it again."""
-    dynamo = sys.modules.get("torch._dynamo.utils")
-    try:
-        return dynamo is not None and bool(dynamo.counters["frames"]["total"])
-    except Exception:
-        return True
-
-
 def install(listener: Listener) -> None:
     """Puts every hook in place. Call once, right after torch was imported."""
     from torch.optim.optimizer import (
@@ -78,10 +75,13 @@ def install(listener: Listener) -> None:
         register_optimizer_step_pre_hook,
     )
 
+    @left_alone
     def before(optimizer: Any, args: Any, kwargs: Any) -> None:
         if not bystander():
-            listener.before_step(optimizer)
+            closure = args[1] if len(args) > 1 else kwargs.get("closure")
+            listener.before_step(optimizer, closure is not None)
 
+    @left_alone
     def after(optimizer: Any, args: Any, kwargs: Any) -> None:
         if not bystander():
             listener.after_step(optimizer)
@@ -91,7 +91,8 @@ def install(listener: Listener) -> None:
     _wrap_backward(listener)
     _wrap_zero_grad(Optimizer, listener)
     _wrap_loader(listener)
-    _wrap_scaler()
+    clipping.install(listener, bystander)
+    _wrap_scaler(listener)
 
 
 _unscaled: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -100,6 +101,20 @@ _unscaled: list[tuple[torch.Tensor, torch.Tensor]] = []
 
 def _wrap_backward(listener: Listener) -> None:
     backward = torch.autograd.backward
+
+    @left_alone
+    def begins(root: torch.Tensor) -> None:
+        true = root
+        if _unscaled:
+            scaled, unscaled = _unscaled.pop()
+            if scaled is root:
+                true = unscaled
+        listener.loss(true)
+
+    @left_alone
+    def ended() -> None:
+        if listener.walking:
+            listener.gradients()
 
     @functools.wraps(backward)
     def watched(tensors: Any, *args: Any, **kwargs: Any) -> Any:
@@ -111,17 +126,13 @@ def _wrap_backward(listener: Listener) -> None:
             root = root[0]
         single = isinstance(root, torch.Tensor) and root.numel() == 1
         if single:
-            true = root
-            if _unscaled:
-                scaled, unscaled = _unscaled.pop()
-                if scaled is root:
-                    true = unscaled
-            listener.loss(true)
+            begins(root)
         result = backward(tensors, *args, **kwargs)
-        if single and listener.walking:
-            listener.gradients()
+        if single:
+            ended()
         return result
 
+    left_alone(watched, callees=False)
     torch.autograd.backward = watched
 
 
@@ -146,14 +157,15 @@ def _wrap_loader(listener: Listener) -> None:
 
     @functools.wraps(following)
     def watched(self: Any) -> Any:
+        began = time.perf_counter()
         data = following(self)
-        listener.batch(self, data)
+        listener.batch(self, data, time.perf_counter() - began)
         return data
 
     base.__next__ = watched  # type: ignore[method-assign]
 
 
-def _wrap_scaler() -> None:
+def _wrap_scaler(listener: Listener) -> None:
     scaler: Any = getattr(getattr(torch, "amp", None), "GradScaler", None)
     if scaler is None:  # torch before 2.3
         scaler = torch.cuda.amp.GradScaler
@@ -168,3 +180,17 @@ def _wrap_scaler() -> None:
         return result
 
     scaler.scale = watched
+    step = scaler.step
+
+    @functools.wraps(step)
+    def watched_step(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        result = step(self, optimizer, *args, **kwargs)
+        if not bystander():
+            found: Any = ()
+            if getattr(optimizer, "_step_supports_amp_scaling", False):  # it looks itself, on the device
+                state = getattr(self, "_per_optimizer_states", {}).get(id(optimizer), {})
+                found = tuple(state.get("found_inf_per_device", {}).values())
+            listener.scaled(optimizer, found)
+        return result
+
+    scaler.step = watched_step

@@ -165,6 +165,34 @@ def readable(tensor: Optional[torch.Tensor]) -> bool:
     )
 
 
+def has_norm(gradient: Optional[torch.Tensor]) -> bool:
+    """Can its norm be measured: `readable`, or sparse with floating-point entries?"""
+    if gradient is not None and gradient.layout == torch.sparse_coo:
+        return gradient.is_floating_point() and gradient.numel() > 0
+    return readable(gradient)
+
+
+def entries(gradient: torch.Tensor) -> torch.Tensor:
+    """The entries that a norm is taken of, of the part that this process holds: all of a dense tensor. Of a sparse one
+    those that it has, each place once: what came several times for a place (a token, several times in a batch) is
+    added up. Unlike `coalesce` this does not wait for a GPU."""
+    part = local(gradient)
+    if part.layout == torch.strided:
+        return part
+    values, indices = part._values(), part._indices()
+    if part.is_coalesced() or indices.shape[1] < 2:
+        return values
+    keys = indices[0]
+    for row, size in zip(indices[1:], part.shape[1:]):
+        keys = keys * size + row
+    keys, order = torch.sort(keys)
+    place = torch.zeros_like(keys)
+    place[1:] = (keys[1:] != keys[:-1]).cumsum(0)
+    values = values.float() if values.dtype in _NARROW else values
+    return torch.zeros_like(values).index_add_(0, place, values[order])
+
+
+_NARROW = (torch.float16, torch.bfloat16)
 _WIDENS = "dtype" in str(torch.ops.aten._foreach_norm.Scalar._schema)
 
 
@@ -172,20 +200,47 @@ def norms(tensors: list[torch.Tensor]) -> torch.Tensor:
     """The L2 norm of each tensor, as one vector on the first tensor's device: float64 if every tensor is, else float32.
 
     Args:
-        tensors: at least one, each `readable`.
+        tensors: at least one, each `has_norm`.
     """
-    parts = [local(tensor) for tensor in tensors]
+    parts = [entries(tensor) for tensor in tensors]
     wide = all(part.dtype == torch.float64 for part in parts)
     dtype = torch.float64 if wide else torch.float32
     device = parts[0].device
     widest = torch.float64 if any(part.dtype == torch.float64 for part in parts) else torch.float32
-    narrow = any(part.dtype in (torch.float16, torch.bfloat16) for part in parts)  # a sum of squares needs more room
+    narrow = any(part.dtype in _NARROW for part in parts)  # a sum of squares needs more room
     values: Sequence[torch.Tensor]
     if all(part.device == device for part in parts) and (_WIDENS or not narrow):
         values = torch._foreach_norm(parts, 2, dtype=widest) if narrow else torch._foreach_norm(parts)
     else:
         values = [torch.linalg.vector_norm(part, dtype=widest) for part in parts]
     return torch.stack([value.to(device=device, dtype=dtype, non_blocking=True).reshape(()) for value in values])
+
+
+def largest(tensors: list[torch.Tensor]) -> torch.Tensor:
+    """The largest size of any entry of these tensors, on the first one's device; NaN if any entry is."""
+    parts = [entries(tensor) for tensor in tensors]
+    found = [torch.linalg.vector_norm(part, math.inf).float() for part in parts if part.numel() > 0]
+    device = parts[0].device
+    return torch.stack([one.to(device=device, non_blocking=True) for one in found] or [parts[0].new_zeros(())]).max()
+
+
+PIECE = 1 << 20
+"""Entries looked at in one go where all of a tensor are: what that takes in memory is a few times as many bytes."""
+
+
+def odd_entries(tensors: list[torch.Tensor]) -> torch.Tensor:
+    """How many entries of each tensor are NaN, then how many of each are infinite: whole numbers, one vector twice as
+    long as the list, on the first tensor's device. Costs several passes over the tensors."""
+    parts = [entries(tensor) for tensor in tensors]
+    counts = [_count(torch.isnan, part) for part in parts] + [_count(torch.isinf, part) for part in parts]
+    return torch.stack([one.to(device=parts[0].device, non_blocking=True) for one in counts])
+
+
+def _count(is_one: Callable[[torch.Tensor], torch.Tensor], part: torch.Tensor) -> torch.Tensor:
+    if part.numel() <= PIECE or part.dim() == 0:
+        return is_one(part).sum()
+    rows = max(1, PIECE * part.shape[0] // part.numel())
+    return torch.stack([is_one(piece).sum() for piece in torch.split(part, rows)]).sum()
 
 
 def sample(tensor: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,11 @@ PATIENCE = 16
 """Updates. An optimizer that counted and lets others update so often in a row is done: the next model has begun."""
 
 
+def searches(optimizer: Any) -> bool:
+    """Does its step evaluate the loss at several places, so that weights have moved when its gradients are there?"""
+    return any(kind.__name__ == "LBFGS" for kind in type(optimizer).__mro__)
+
+
 class Optimizers:
     """The first optimizer counts the steps. Another takes its place when it is gone or done: a program may train one
     model after another, and what it trained before often stays in memory."""
@@ -19,12 +24,14 @@ class Optimizers:
         self._first: Optional[int] = None
         self._updates = 0
         self._updates_of_others = 0
+        self._groups = 0
+        """Parameter groups of the one that counts: with a new one the model may have grown."""
         self._counting: Callable[[], Any] = lambda: None
         """The optimizer that counts the steps, or None."""
 
     def steps_again(self, optimizer: Any) -> bool:
         """Is it the one that counts the steps, as on most updates of most programs? Then it has been met with this."""
-        if self._counting() is not optimizer:
+        if self._counting() is not optimizer or len(optimizer.param_groups) != self._groups:
             return False
         self._updates += 1
         self._updates_of_others = 0
@@ -38,6 +45,9 @@ class Optimizers:
         if new:
             self._known[key] = weakref.ref(optimizer)
         changed = new or key in self._done
+        if key == self._first:
+            changed = changed or len(optimizer.param_groups) != self._groups
+            self._groups = len(optimizer.param_groups)
         self._done.discard(key)
         if key == self._first and not new:
             self._updates += 1
@@ -50,6 +60,7 @@ class Optimizers:
             self._done = {other for other in self._known if other != key} if self._first is not None else set()
             self._first, self._updates, self._updates_of_others = key, 1, 0
             self._counting = self._known[key]
+            self._groups = len(optimizer.param_groups)
             return True
         return changed
 

@@ -42,6 +42,11 @@ class Orders:
     def obey(self, request: Request) -> None:
         """Carries out one request, or refuses it with a reason."""
         gate, command = self.gate, request.command
+        if command is None:
+            return
+        if request.fault:
+            self.answer(request, refused=request.fault)
+            return
         if isinstance(command, events.Pause):
             if gate.held:
                 self.answer(request)
@@ -97,7 +102,12 @@ class Orders:
         """The dial is turned and the update follows: what the parameter group holds now is what takes effect."""
         waiting, self._until_update = self._until_update, []
         for request, before in waiting:
-            self.answer(request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor)
+            self._rate_set(request, before)
+
+    def _rate_set(self, request: Request, before: Optional[float]) -> None:
+        dial = self.dial
+        step = self.step + 1
+        self.answer(request, before, dial.effective, step=step, factor=dial.factor, value=dial.value)
 
     def rewound(self, before: Optional[float], best: Optional[float], refused: str = "") -> None:
         """The best weights are back in place, or could not be put there."""
@@ -111,18 +121,18 @@ class Orders:
         return bool(self._until_update)
 
     def _set_rate(self, request: Request, command: events.SetRate) -> None:
-        refused = self.dial.refusal(command.factor, command.value)
+        optimizer = self.optimizer()
+        refused = self.dial.refusal(command.factor, command.value, optimizer)
         if refused:
             self.answer(request, refused=refused)
             return
-        optimizer = self.optimizer()
         before = self.dial.preview(optimizer)[1] if optimizer is not None else None
         self.dial.set(command.factor, command.value)
         self.did(events.Did(step=self.step + 1, do="rate", factor=command.factor, value=command.value))
         if self.gate.held and optimizer is not None:
             # nothing moves meanwhile: the very next update is certain to use it
-            self.dial.scheduled, self.dial.effective = self.dial.preview(optimizer)
-            self.answer(request, before=before, after=self.dial.effective, step=self.step + 1, factor=self.dial.factor)
+            self.dial.foresee(optimizer)
+            self._rate_set(request, before)
         else:
             self._until_update.append((request, before))
 
@@ -144,9 +154,13 @@ class Orders:
         step: Optional[int] = None,
         factor: Optional[float] = None,
         said: str = "",
+        value: Optional[float] = None,
     ) -> None:
         """Says what came of a request."""
-        do = next(name for name, kind in events.COMMANDS.items() if kind is type(request.command))
+        command = request.command
+        if command is None:
+            return
+        do = next(name for name, kind in events.COMMANDS.items() if kind is type(command))
         step = self.step if step is None else step
-        name = request.command.id[:LONGEST_ID]
-        self._say(Applied(0.0, step, name, request.writer, do, before, after, factor, refused, said[:1000]))
+        name = command.id[:LONGEST_ID]
+        self._say(Applied(0.0, step, name, request.writer, do, before, after, factor, refused, said[:1000], value))

@@ -55,6 +55,10 @@ class Cost:
         self._waited_before = 0.0
         self._since = time.perf_counter()
 
+    def restart(self) -> None:
+        """Forgets what has been spent so far."""
+        self._spent, self._since = 0.0, time.perf_counter()
+
     def spend(self, seconds: float) -> None:
         """The probe took this long in the training thread."""
         self._spent += seconds

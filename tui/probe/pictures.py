@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from typing import Callable, Optional
 
-from ..run.events import Activation, Picture, Presence
-from .camera import Exposure, Starts, photograph
+from ..run.events import Activation, Picture, Presence, Shapes
+from .camera import photograph
+from .exposure import Exposure
 from .eyes import Eye
 from .frames import where
 from .meter import local, readable
 from .pace import Pace
 from .specimen import Specimen
+from .starts import Starts
 from .summary import Summary
 from .tree import Tree
 
@@ -31,6 +33,7 @@ class Pictures:
         self.picture: Optional[Picture] = None
         self.activations: list[Activation] = []
         self.activations_step = 0
+        self.shapes: Optional[Shapes] = None
         self.values: list[list[float]] = []
         """Every weight of a model that has few."""
         self.line, self.code = "", ""
@@ -46,7 +49,8 @@ class Pictures:
         return self._exposure is not None
 
     def meet(self, tree: Tree) -> None:
-        """The model, or a new one: keeps its start."""
+        """The model, or a new one: keeps its start. What was seen of modules was seen of the one before."""
+        self.activations, self.shapes = [], None
         if self._starts is None:
             self._starts = Starts(tree)
         else:
@@ -70,6 +74,7 @@ class Pictures:
         exposure, self._exposure = self._exposure, None
         if exposure is not None:
             exposure.close()
+            self.shapes = exposure.shapes() or self.shapes
             exposure.collect(self._summary.readouts, self._take_activations)
 
     def take(self, tree: Tree, wish: Presence) -> None:
@@ -86,6 +91,7 @@ class Pictures:
         if tree is None:
             return
         if forward_done and self._exposure is not None:
+            self.shapes = self._exposure.shapes() or self.shapes
             self._exposure.collect(self._summary.readouts, self._take_activations)
         self._look(tree, wish)
         self._summary.collect_all()

@@ -5,14 +5,19 @@ from __future__ import annotations
 import dataclasses
 import time
 import weakref
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import torch
 
 from ..run.events import Epoch, Tick
+from .clipping import Clips
 from .dial import Dial
-from .meter import Change, Losses, Readout, divide, norms
+from .gauges import Gauges, not_finite, short
+from .meter import Change, Losses, Readout, divide, norms, odd_entries
 from .tree import Tree
+
+MOST_FOUND = 256
+"""Answers of a GradScaler that wait on the device before they are counted."""
 
 
 class Summary:
@@ -22,14 +27,15 @@ class Summary:
         self.step = 0
         """Updates made by the first optimizer."""
         self.losses = Losses()
+        self.skipped = 0
+        """Steps that a GradScaler skipped."""
+        self._found: list[torch.Tensor] = []
         self.readouts: list[Readout] = []
         """Copies under way from a device."""
         self.measured = 0
         """How often the gradients were measured."""
-        self._norms: Optional[list[Optional[float]]] = None
-        self._norms_step: Optional[int] = None
-        self._ratios: Optional[list[Optional[float]]] = None
-        self._ratios_step: Optional[int] = None
+        self.clips = Clips()
+        self.gauges = Gauges()
         self._samples = 0
         self._batch_samples = 0
         self._epoch = 0
@@ -39,6 +45,8 @@ class Summary:
         self._iterator: Optional[weakref.ReferenceType[Any]] = None
         self._iterators: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._iterators_seen = 0
+        self._waited_s = 0.0
+        self._wait: Optional[float] = None
         self._recorded_step = 0
         self._speed_mark: Optional[_Mark] = None
         self._steps_per_s: Optional[float] = None
@@ -48,8 +56,9 @@ class Summary:
 
     # ── moments ──
 
-    def loaded(self, iterator: Any, data: Any) -> None:
-        """A loader's iterator yielded."""
+    def loaded(self, iterator: Any, data: Any, waited_s: float = 0.0) -> None:
+        """A loader's iterator yielded, after the program had waited for it so long."""
+        self._waited_s += waited_s
         number = self._iterators.get(iterator)
         if number is None:
             self._iterators_seen += 1
@@ -71,6 +80,29 @@ class Summary:
         self._training_feed = feed
         return feed[0] == 0 or (feed[0] == before[0] and feed[1] >= before[1])
 
+    def scaled(self, updated: bool, found: Sequence[torch.Tensor]) -> None:
+        """A GradScaler made an update, or skipped it.
+
+        Args:
+            updated: the optimizer's step was called.
+            found: above 0 where it then skipped the update itself, one for each device; read when that waits for none.
+        """
+        if not updated:
+            self.skipped += 1
+        elif found:
+            self._found.append(found[0] if len(found) == 1 else torch.stack([one.to(found[0].device) for one in found]).max())
+            if len(self._found) >= MOST_FOUND:
+                self._count_skipped()
+
+    def _count_skipped(self) -> None:
+        if self._found:
+            found, self._found = torch.stack([one.reshape(()) for one in self._found]), []
+
+            def arrived(values: list[float]) -> None:
+                self.skipped += sum(value > 0 for value in values)
+
+            self.readouts.append(Readout(found, arrived))
+
     @property
     def pass_ends(self) -> bool:
         """Was the last update that of the last batch of a pass over the training loader?"""
@@ -84,42 +116,59 @@ class Summary:
     def epoch_event(self, t: float) -> Epoch:
         return Epoch(t, self.step, self._epoch, self._batches)
 
-    def read_norms(self, tree: Tree, places: list[int], scale: Optional[torch.Tensor] = None) -> None:
+    def read_norms(
+        self, tree: Tree, places: list[int], scale: Optional[torch.Tensor] = None, first: bool = True
+    ) -> None:
         """Measures the gradient norms of these tensors, for the step about to be made.
 
         Args:
             scale: what the gradients are still multiplied with (a GradScaler with a fused optimizer).
+            first: they are those of the optimizer that counts the steps; another's belong to the step that it made.
         """
         grads = [parameter.grad for parameter in tree.parameters(places)]
         with torch.no_grad():
             vector = norms([grad for grad in grads if grad is not None])
             if scale is not None:
                 vector = vector / scale.to(vector.device, non_blocking=True)
-        step = self.step + 1
+        step, gauges = self.step + 1 if first else self.step, self.gauges
 
         def arrived(values: list[float]) -> None:
-            self._norms, self._norms_step = _spread(values, places, len(tree)), step
+            gauges.norms.put(values, places, tree.owners, step)
 
-        self.measured += 1
+        self.measured += first
         self.readouts.append(Readout(vector, arrived))
+        self.collect()
+        self._count_odd(tree, places)
+
+    def _count_odd(self, tree: Tree, places: list[int]) -> None:
+        """Counts the entries that are not finite in the gradients whose newest norm is not: on a CPU that is the norm
+        of this step, on a device that of the measurement before. Of finite ones nothing is counted."""
+        odd = not_finite(self.gauges.norms.values, places)
+        self.gauges.odd.drop(sorted(set(places).difference(odd)) if odd else places)
+        there = [place for place in odd if getattr(tree.parameter(place), "grad", None) is not None]
+        if not there:
+            return
+        grads = [parameter.grad for parameter in tree.parameters(there)]
+        with torch.no_grad():
+            vector = odd_entries([grad for grad in grads if grad is not None])
+        self.readouts.append(Readout(vector, lambda values: self.gauges.odd.put(values, there)))
         self.collect()
 
     def read_ratios(self, change: Change, places: list[int], tree: Tree) -> None:
         """Measures how far these tensors moved in the update just made."""
         with torch.no_grad():
             vector = change.ratios()
-        step = self.step
+        step, gauges = self.step, self.gauges
 
         def arrived(values: list[float]) -> None:
-            self._ratios, self._ratios_step = _spread(divide(values), places, len(tree)), step
+            gauges.ratios.put(divide(values), places, tree.owners, step)
 
         self.readouts.append(Readout(vector, arrived))
         self.collect()
 
     def forget_tensors(self) -> None:
         """The list of tensors changed: what was measured belongs to the old one."""
-        self._norms = self._ratios = None
-        self._norms_step = self._ratios_step = None
+        self.gauges = Gauges()
         self.readouts = []
 
     def collect(self) -> None:
@@ -145,11 +194,16 @@ class Summary:
             cost: share of the time that the probe takes.
         """
         self.losses.read(self.readouts)
+        self._count_skipped()
+        self.clips.read(self.readouts)
         self.collect()
         self._measure_speed(now, waited_s, single)
         last, low, high, mean = self.losses.window()
-        scheduled, effective = dial.scheduled, dial.effective
         return Tick(
+            **dial.told(),
+            **self.clips.told(),
+            **self.gauges.gradients(),
+            **self.gauges.updates(),
             t=t,
             step=self.step,
             steps=self.step - self._recorded_step,
@@ -157,26 +211,21 @@ class Summary:
             low=short(low),
             high=short(high),
             mean=short(mean),
-            rate=effective,
-            scheduled=scheduled if scheduled != effective else None,
             steps_per_s=short(self._steps_per_s),
             samples_per_s=short(self._samples_per_s),
             epoch=self._epoch or None,
             batch=self._training_feed[1] if self._epoch else None,
             batches=self._batches,
-            norm=_total(self._norms),
-            norms=self._norms,
-            norms_step=self._norms_step,
-            ratios=self._ratios,
-            ratios_step=self._ratios_step,
             cost=short(cost),
             period=short(self._period),
+            wait=self._wait,
+            skipped=self.skipped,
         )
 
     def with_norms(self, tick: Optional[Tick]) -> Tick:
         """The tick with the newest norms: those of the batch in hand, while training is held."""
         tick = tick or Tick(step=self.step, steps=0)
-        return dataclasses.replace(tick, norm=_total(self._norms), norms=self._norms, norms_step=self._norms_step)
+        return dataclasses.replace(tick, **self.gauges.gradients())
 
     @property
     def unrecorded(self) -> int:
@@ -187,12 +236,13 @@ class Summary:
         """The tick went into the journal: the next one begins here."""
         self._recorded_step = self.step
         self.losses.forget()
+        self.clips.forget()
 
     def _measure_speed(self, now: float, held_s: float, single: bool) -> None:
         """Over about half a second, or since the last tick where steps are slower. Time spent held does not count."""
         mark = self._speed_mark
         if mark is None:
-            self._speed_mark = _Mark(self.step, self._samples, now, held_s)
+            self._speed_mark = _Mark(self.step, self._samples, now, held_s, self._waited_s)
             return
         steps, wall = self.step - mark.step, now - mark.time - (held_s - mark.held_s)
         if steps <= 0 or (wall < 0.5 and self._steps_per_s is not None and not single):
@@ -200,7 +250,9 @@ class Summary:
         if wall > 0:
             self._steps_per_s = steps / wall
             self._samples_per_s = (self._samples - mark.samples) / wall or None
-        self._speed_mark = _Mark(self.step, self._samples, now, held_s)
+            if self._iterators_seen:
+                self._wait = round(min(1.0, (self._waited_s - mark.waited_s) / wall), 3)
+        self._speed_mark = _Mark(self.step, self._samples, now, held_s, self._waited_s)
         made = self.measured - self._period_mark[1]
         if made > 0:
             self._period = max(1.0, (self.step - self._period_mark[0]) / made)
@@ -210,27 +262,8 @@ class Summary:
 class _Mark:
     """Where the account stood at one moment."""
 
-    def __init__(self, step: int, samples: int, at: float, held_s: float) -> None:
-        self.step, self.samples, self.time, self.held_s = step, samples, at, held_s
-
-
-def short(value: Optional[float]) -> Optional[float]:
-    """Six significant digits: what a journal needs, in few bytes."""
-    return None if value is None else float(f"{value:.6g}")
-
-
-def _spread(values: list[float], places: list[int], count: int) -> list[Optional[float]]:
-    full: list[Optional[float]] = [None] * count
-    for place, value in zip(places, values):
-        full[place] = short(value)
-    return full
-
-
-def _total(values: Optional[list[Optional[float]]]) -> Optional[float]:
-    """The L2 norm of everything, from the norms of the pieces."""
-    if values is None:
-        return None
-    return short(sum(value * value for value in values if value is not None) ** 0.5)
+    def __init__(self, step: int, samples: int, at: float, held_s: float, waited_s: float) -> None:
+        self.step, self.samples, self.time, self.held_s, self.waited_s = step, samples, at, held_s, waited_s
 
 
 def _samples(data: Any) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import math
 import weakref
+from collections import Counter
 from typing import Any, Iterable, Optional
 
 import torch
 from torch import nn
 
-from ..run.events import Model, ModuleInfo, TensorInfo
+from ..run.events import Model, TensorInfo
+from .forms import bytes_of, form_of, initialised, shape_of, size_of
+from .outline import Outline, pictures_of
 
 _WRAPPERS = {
     "DistributedDataParallel": "module",
@@ -19,9 +22,8 @@ _WRAPPERS = {
     "OptimizedModule": "_orig_mod",
 }
 
-MOST_MODULES = 20_000
-"""A tree larger than this is cut, with a warning in the module list's last entry."""
-
+MOST_MODELS = 8
+"""So many models beside the first are looked for."""
 
 HELD_BYTES = 16 << 20
 """A model whose parameters come to no more than this counts as small."""
@@ -37,44 +39,44 @@ class Tree:
         named: dict[int, tuple[str, torch.Tensor]] = {}
         if root is not None:
             named = {id(parameter): (name, parameter) for name, parameter in root.named_parameters()}
+            named.update(_elsewhere([one for one in all_parameters(optimizers) if id(one) not in named]))
         for number, parameter in enumerate(all_parameters(optimizers)):
             if id(parameter) not in named:
                 named[id(parameter)] = (f"parameter {number}", parameter)
         parameters = [parameter for _, parameter in named.values()]
         self._parameters = [weakref.ref(parameter) for parameter in parameters]
-        size = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
-        self._held = parameters if size <= HELD_BYTES else []
+        self._held = parameters if sum(map(bytes_of, parameters)) <= HELD_BYTES else []
+        self._lazy = [weakref.ref(parameter) for parameter in parameters if not initialised(parameter)]
         self.names = [name for name, _ in named.values()]
         self.index = {id(parameter): place for place, parameter in enumerate(parameters)}
         """Place in `model.tensors` by id of the parameter."""
-        modules: list[nn.Module] = []
-        infos = []
-        if root is not None:
-            for path, module in root.named_modules():
-                modules.append(module)
-                infos.append(_describe(path, module, self.index))
-                if len(infos) >= MOST_MODULES:
-                    break
-        self.module_index = {id(module): place for place, module in enumerate(modules)}
+        self.owners = _owners(optimizers, self.index)
+        """Place of each tensor's optimizer in `model.optimizers`; -1 for none."""
+        outline = Outline(root, self.index) if root is not None else None
+        self.module_index = outline.places if outline is not None else {}
         """Place in `model.modules` by id of the module."""
-        pictured = _pictures(modules, parameters, self.index)
+        pictured = pictures_of(outline.modules, self.index) if outline is not None else {}
+        device = _main_device(parameters)
         self.model = Model(
             t=t,
             name=type(root).__name__ if root is not None else "",
-            weights=sum(parameter.numel() for parameter in parameters),
+            weights=sum(map(size_of, parameters)),
             tensors=[
                 TensorInfo(
                     name=name,
-                    shape=list(parameter.shape),
+                    shape=shape_of(parameter),
                     dtype=str(parameter.dtype).replace("torch.", ""),
                     trainable=bool(parameter.requires_grad),
                     picture=pictured.get(place, []),
+                    optimizer=self.owners[place],
+                    device="" if str(parameter.device) == device else str(parameter.device),
+                    form=form_of(parameter),
                 )
                 for place, (name, parameter) in enumerate(named.values())
             ],
-            modules=infos,
-            optimizers=[type(optimizer).__name__ for optimizer in optimizers],
-            device=str(parameters[0].device) if parameters else "",
+            modules=outline.infos if outline is not None else [],
+            optimizers=[type(one).__name__ for one in optimizers if isinstance(one, torch.optim.Optimizer)],
+            device=device,
         )
 
     def __len__(self) -> int:
@@ -95,15 +97,32 @@ class Tree:
         place = self.index.get(id(parameter))
         return place if place is not None and self._parameters[place]() is parameter else None
 
+    def is_other(self, parameters: Iterable[torch.Tensor]) -> bool:
+        """Are these parameters not the ones that it knows, or has one been frozen or set free since, or has that of a
+        lazy layer got its shape?"""
+        for parameter in parameters:
+            place = self.place(parameter)
+            if place is None or self.model.tensors[place].trainable != bool(parameter.requires_grad):
+                return True
+        return any(parameter is not None and initialised(parameter) for parameter in (one() for one in self._lazy))
+
     def main_tensors(self) -> list[int]:
         """The largest tensor of each module that has parameters of its own."""
         shapes = [math.prod(tensor.shape) for tensor in self.model.tensors]
         return [max(module.tensors, key=lambda place: shapes[place]) for module in self.model.modules if module.tensors]
 
     def parameters(self, places: Iterable[int]) -> list[torch.Tensor]:
-        """The tensors at these places that are still alive."""
+        """The tensors at these places that are still alive, without those of lazy layers that have no shape yet."""
         found = (self._parameters[place]() for place in places)
-        return [parameter for parameter in found if parameter is not None]
+        return [parameter for parameter in found if parameter is not None and initialised(parameter)]
+
+
+def _main_device(parameters: list[torch.Tensor]) -> str:
+    """That of most weights."""
+    weights: Counter[str] = Counter()
+    for parameter in parameters:
+        weights[str(parameter.device)] += size_of(parameter)
+    return max(weights, key=weights.__getitem__, default="")
 
 
 def all_parameters(optimizers: Iterable[Any]) -> list[torch.Tensor]:
@@ -116,20 +135,46 @@ def all_parameters(optimizers: Iterable[Any]) -> list[torch.Tensor]:
     return list(found.values())
 
 
-def _living(kind: type[Any]) -> list[Any]:
+def living(kind: type[Any]) -> list[Any]:
     """Every object of a class that the collector knows. Looks at types only: some objects warn when touched."""
     return [thing for thing in gc.get_objects() if kind in type(thing).__mro__]
 
 
+def _elsewhere(parameters: list[torch.Tensor]) -> dict[int, tuple[str, torch.Tensor]]:
+    """Names, by id, for parameters of further models, with the model's class in front: "Generator.net.0.bias"."""
+    named: dict[int, tuple[str, torch.Tensor]] = {}
+    titles: list[str] = []
+    while parameters and len(titles) < MOST_MODELS:
+        root = find_root(parameters)
+        if root is None:
+            break
+        kind = type(root).__name__
+        same = sum(title.rstrip("0123456789") == kind for title in titles)
+        titles.append(f"{kind}{same + 1}" if same else kind)
+        found = {id(parameter): (f"{titles[-1]}.{name}", parameter) for name, parameter in root.named_parameters()}
+        named.update((key, value) for key, value in found.items() if key not in named)
+        parameters = [parameter for parameter in parameters if id(parameter) not in named]
+    return named
+
+
+def _owners(optimizers: list[Any], index: dict[int, int]) -> list[int]:
+    """For each tensor the first optimizer that has it."""
+    owners = [-1] * len(index)
+    for number, optimizer in reversed(list(enumerate(optimizers))):
+        for parameter in all_parameters([optimizer]):
+            owners[index[id(parameter)]] = number
+    return owners
+
+
 def find_optimizers() -> list[Any]:
     """The optimizers alive in this process that hold parameters."""
-    return [one for one in _living(torch.optim.Optimizer) if getattr(one, "param_groups", None)]
+    return [one for one in living(torch.optim.Optimizer) if getattr(one, "param_groups", None)]
 
 
 def find_root(parameters: list[torch.Tensor]) -> Optional[nn.Module]:
     """The outermost module that holds most of these parameters, or None: loops without a module exist."""
     wanted = {id(parameter) for parameter in parameters}
-    modules = _living(nn.Module)
+    modules = living(nn.Module)
     inner: set[int] = set()
     for module in modules:
         children = module.__dict__.get("_modules")
@@ -150,54 +195,3 @@ def find_root(parameters: list[torch.Tensor]) -> Optional[nn.Module]:
             break
         best = inside
     return best
-
-
-def _describe(path: str, module: nn.Module, index: dict[int, int]) -> ModuleInfo:
-    own = [index[id(p)] for p in module._parameters.values() if p is not None and id(p) in index]
-    return ModuleInfo(
-        path=path,
-        kind=type(module).__name__,
-        detail=_detail(module),
-        weights=sum(parameter.numel() for parameter in module.parameters()),
-        tensors=own,
-    )
-
-
-def _detail(module: nn.Module) -> str:
-    """The sizes that matter, short."""
-    get = module.__dict__.get
-    if isinstance(module, nn.Linear):
-        return f"{get('in_features')}→{get('out_features')}"
-    if isinstance(module, nn.modules.conv._ConvNd):
-        kernel = "×".join(str(size) for size in module.kernel_size)
-        return f"{get('in_channels')}→{get('out_channels')} {kernel}"
-    if isinstance(module, nn.Embedding):
-        return f"{get('num_embeddings')}→{get('embedding_dim')}"
-    if isinstance(module, nn.RNNBase):
-        return f"{get('input_size')}→{get('hidden_size')} ×{get('num_layers')}"
-    if isinstance(module, nn.modules.batchnorm._NormBase):
-        return str(get("num_features"))
-    if isinstance(module, nn.LayerNorm):
-        return "×".join(str(size) for size in module.normalized_shape)
-    if isinstance(module, nn.modules.dropout._DropoutNd):
-        return f"p {get('p')}"
-    return ""
-
-
-def _pictures(modules: list[nn.Module], parameters: list[torch.Tensor], index: dict[int, int]) -> dict[int, list[int]]:
-    """Which tensors read as pictures, one a unit: convolution kernels, and a first layer on square images."""
-    found: dict[int, list[int]] = {}
-    first = True
-    for module in modules:
-        weight = module._parameters.get("weight")
-        if weight is None or id(weight) not in index or weight.dim() < 2:
-            continue
-        place, shape = index[id(weight)], weight.shape
-        if isinstance(module, nn.Conv2d) and shape[2] * shape[3] > 1:
-            found[place] = [shape[0] * shape[1], shape[2], shape[3]]
-        elif first and weight.dim() == 2 and isinstance(module, nn.Linear):
-            side = math.isqrt(shape[1])
-            if side * side == shape[1] and side >= 4:
-                found[place] = [shape[0], side, side]
-        first = False
-    return found

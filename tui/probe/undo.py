@@ -136,8 +136,17 @@ def _parameters(optimizer: Any) -> list[torch.Tensor]:
 
 
 def _copy(value: Any) -> Any:
-    return local(value.detach()).clone() if isinstance(value, torch.Tensor) else value
+    """A copy of what an optimizer keeps: tensors, numbers, and lists and dicts of them (LBFGS keeps its history so)."""
+    if isinstance(value, torch.Tensor):
+        return local(value.detach()).clone()
+    if isinstance(value, dict):
+        return {name: _copy(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copy(one) for one in value)
+    return value
 
 
 def _size(value: Any) -> int:
+    if isinstance(value, (dict, list, tuple)):
+        return sum(_size(one) for one in (value.values() if isinstance(value, dict) else value))
     return value.numel() * value.element_size() if isinstance(value, torch.Tensor) else 8

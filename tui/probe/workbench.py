@@ -13,7 +13,7 @@ from .breaks import Breaks
 from .desk import Request
 from .meter import norms, readable
 from .optimizers import Optimizers
-from .saver import save
+from .saver import save, sharded, size_of
 from .summary import Summary
 from .tree import Tree, all_parameters
 from .undo import Moment, Ring
@@ -33,13 +33,24 @@ class Workbench:
         self._run, self._summary, self._optimizers, self._answer = run, summary, optimizers, answer
         self.did: Callable[[events.Did], None] = lambda deed: None
         """Records what took effect."""
+        self.by_hand: Callable[[], bool] = lambda: False
+        """Does the program make its updates without an optimizer?"""
+        self.rank = 0
         self._undo: Optional[Request] = None
         self._save: Optional[Request] = None
 
     @property
     def calm(self) -> bool:
         """Is there nothing that has to be seen at every step?"""
-        return not (self.breaks.set_ or self.ring.armed or self._undo or self._save)
+        return not (self.breaks.conditions or self.ring.armed or self._undo or self._save)
+
+    @property
+    def kept(self) -> Optional[events.Kept]:
+        """What is held for undo; None when nothing is and nothing is to be."""
+        ring = self.ring
+        if not (len(ring) or ring.armed or ring.refused):
+            return None
+        return events.Kept(len(ring), ring.bytes, ring.budget, ring.armed, ring.refused)
 
     @property
     def waits(self) -> bool:
@@ -76,6 +87,9 @@ class Workbench:
         return True
 
     def _ask_undo(self, request: Request, held: str, tree: Optional[Tree]) -> None:
+        if self.by_hand():
+            self._answer(request, refused="there is no optimizer: the program makes its updates by hand")
+            return
         if not held:
             self._answer(request, refused="only while training is paused")
             return
@@ -95,9 +109,15 @@ class Workbench:
 
     # ── moments ──
 
-    def before_update(self, optimizer: Any, tree: Optional[Tree]) -> Optional[str]:
-        """Is training to be held here? The reason, in words."""
-        if not self.breaks.set_ or tree is None:
+    def before_update(self, optimizer: Any, tree: Optional[Tree], first: bool = True) -> Optional[str]:
+        """Is training to be held here? The reason, in words.
+
+        Args:
+            first: the optimizer's updates are the steps; of another one only gradients that are not finite are looked for.
+        """
+        if not self.breaks.conditions or tree is None or _is_going_to_skip(optimizer):
+            return None
+        if not first and "odd" not in self.breaks.conditions:
             return None
         summary = self._summary
         found: Optional[list[Optional[float]]] = None
@@ -108,7 +128,11 @@ class Workbench:
             names = [tree.names[place] if place is not None else "a parameter" for place in places]
             with torch.no_grad():
                 grads = [p.grad for p in parameters if p.grad is not None]
-                found = list(norms(grads).tolist()) if grads else []
+                scale = getattr(optimizer, "grad_scale", None)
+                measured = norms(grads) / (1.0 if scale is None else scale) if grads else None
+                found = measured.tolist() if measured is not None else []
+        if not first:
+            return self.breaks.odd(found or [], names)
         return self.breaks.hit(summary.step + 1, summary.losses.in_hand(), found, names)
 
     def keep(self, optimizer: Any, tree: Optional[Tree], looked_at: bool) -> None:
@@ -148,7 +172,9 @@ class Workbench:
         before, self._summary.step = self._summary.step, moment.step
         self.ring.updated(tree.root if tree is not None else None, moment.step)
         self.did(events.Did(step=before, do="undo", to=moment.step))
-        self._answer(request, before=float(before), after=float(moment.step), said=NOT_REWOUND)
+        others = [one for one in self._optimizers.in_use() if one is not moment.optimizer()]
+        said = f"{NOT_REWOUND}; so do the weights of the other optimizers" if others else NOT_REWOUND
+        self._answer(request, before=float(before), after=float(moment.step), said=said)
 
     def repeat(self, deed: events.Did, tree: Optional[Tree]) -> None:
         """Takes updates back as a tape says."""
@@ -164,13 +190,25 @@ class Workbench:
         request, self._save = self._save, None
         assert request is not None
         try:
-            root = tree.root if tree is not None else None
-            path = save(self._run.path / "checkpoints", root, self._optimizers.in_use(), self._summary.step)
+            root, optimizers = tree.root if tree is not None else None, self._optimizers.in_use()
+            in_parts = sharded(optimizers)
+            if self.rank and not in_parts:
+                return  # rank 0 writes the whole
+            part = f"-rank{self.rank}" if in_parts else ""
+            path = save(self._run.path / "checkpoints", root, optimizers, self._summary.step, part)
         except Exception as error:  # a disk that is full, a state that cannot be pickled
             self._answer(request, refused=f"{type(error).__name__}: {error}")
             return
-        size = path.stat().st_size
-        self._answer(request, after=float(self._summary.step), said=f"{path} ({_megabytes(size)})")
+        size = f"{path} ({_megabytes(size_of(path))})"
+        said = f"{size}; each rank wrote its part" if in_parts else size
+        self._answer(request, after=float(self._summary.step), said=said)
+
+
+def _is_going_to_skip(optimizer: Any) -> bool:
+    """Has a GradScaler found gradients that are not finite, so that nothing will be updated? On a GPU this waits for
+    the device, as an armed breakpoint does anyhow."""
+    found = getattr(optimizer, "found_inf", None)
+    return isinstance(found, torch.Tensor) and bool(found.item())
 
 
 def _megabytes(size: int) -> str:

@@ -83,6 +83,19 @@ class RunDirectory:
     def viewers(self) -> Path:
         return self.path / "viewers"
 
+    @property
+    def terminal(self) -> Path:
+        """What passes between viewers and the program's own terminal, if it has one."""
+        return self.path / "terminal"
+
+    @property
+    def terminal_state(self) -> Path:
+        return self.terminal / "state.json"
+
+    @property
+    def terminal_size(self) -> Path:
+        return self.terminal / "size.json"
+
     def events_file(self, stream: int) -> Path:
         return self.path / f"events.{stream}.jsonl"
 
@@ -125,7 +138,7 @@ class RunDirectory:
         else:
             raise OSError(errno.EEXIST, "a thousand runs of this name in one second")
         run = cls(path)
-        for folder in (run.control, run.viewers):
+        for folder in (run.control, run.viewers, *([run.terminal] if "terminal" in about else [])):
             folder.mkdir(mode=0o700)
         replace(
             run.run_file,

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 
 from .checkup import Checkup, Silence
-from .sights import Activation, Picture, Predictions, Sample, Surface
+from .sights import Activation, Picture, Predictions, Sample, Shapes, Surface
 from .walk import Nudge, Stage, Term, Unit, Verdict, Walk
 
 __all__ = ["Activation", "Checkup", "Nudge", "Picture", "Predictions", "Sample", "Silence", "Stage", "Surface", "Term"]
-__all__ += ["Unit", "Verdict", "Walk"]
+__all__ += ["Shapes", "Unit", "Verdict", "Walk"]
 
 SCHEMA = 1
 
@@ -54,6 +54,8 @@ class Start:
     world: int = 1
     threads: int = 0
     device: str = ""
+    restart: int = 0
+    """How often torchrun has started its workers again."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,12 @@ class TensorInfo:
     trainable: bool = True
     picture: list[int] = field(default_factory=list)
     """[units, height, width] when each unit's weights read as a picture, else empty."""
+    optimizer: int = 0
+    """Place in `Model.optimizers` of the one that updates it; -1 when none does."""
+    device: str = ""
+    """Where it is, if not on the model's device."""
+    form: str = ""
+    """What it is besides shape and type, if not a plain dense tensor: "sparse", "not initialised", "part 2×3" …"""
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,8 @@ class ModuleInfo:
     """Weights of this module and all below it."""
     tensors: list[int] = field(default_factory=list)
     """Indices of the parameter tensors that are this module's own."""
+    same: str = ""
+    """The path under which this very module is in the tree already; what is below it stands there alone."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,8 @@ class Model:
     device: str = ""
     loss: str = ""
     """What kind of loss it is, where autograd tells: "cross-entropy", "mean squared error" …"""
+    counts: str = ""
+    """What a step is where no update can be seen: "backward passes"; empty: updates."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +126,14 @@ class Tick:
     """Effective learning rate of the first parameter group."""
     scheduled: Optional[float] = None
     """What the program itself set, when it differs from `rate`."""
+    rates: Optional[list[float]] = None
+    """Lowest and highest effective rate of all parameter groups, where they differ."""
+    schedules: Optional[list[float]] = None
+    """Lowest and highest rate that the program itself set, where they differ and the dial is turned."""
+    factor: Optional[float] = None
+    """The dial: the factor on the scheduled rates; absent when there is none."""
+    fixed: bool = False
+    """The dial: one rate, whatever is scheduled."""
     steps_per_s: Optional[float] = None
     samples_per_s: Optional[float] = None
     epoch: Optional[int] = None
@@ -132,6 +152,21 @@ class Tick:
     """Share of the wall time that the probe itself took, lately."""
     period: Optional[float] = None
     """Mean number of steps between two measurements of the gradients, lately."""
+    skipped: int = 0
+    """Steps that a GradScaler has skipped so far, because gradients were not finite."""
+    wait: Optional[float] = None
+    """Share of the wall time that training waited for its loader, lately; absent without a loader."""
+    norms_at: list[int] = field(default_factory=list)
+    """With several optimizers: the step at which the norms of each one's tensors were measured; else empty."""
+    ratios_at: list[int] = field(default_factory=list)
+    """The same of the ratios."""
+    odd: list[int] = field(default_factory=list)
+    """Gradients that are not finite, three numbers each: tensor, how many entries are NaN, how many infinite."""
+    clipped: Optional[float] = None
+    """Share of the steps summed up whose gradients were clipped; absent where nothing was seen to clip."""
+    clip_at: Optional[float] = None
+    """The limit: of the norm of all gradients together, or with `clip_by` "value" of each entry."""
+    clip_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,6 +215,8 @@ class Applied:
     refused: str = ""
     said: str = ""
     """What came of it, in words, where numbers do not say it."""
+    value: Optional[float] = None
+    """The fixed rate that the dial holds now."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +292,18 @@ class Best:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Updates that can be taken back, and the memory that they take."""
+
+    updates: int = 0
+    bytes: int = 0  # noqa: A003
+    budget: int = 0
+    armed: bool = False
+    refused: str = ""
+    """Why nothing is kept."""
+
+
+@dataclass(frozen=True)
 class Live:
     """The newest snapshot of one stream."""
 
@@ -277,6 +326,7 @@ class Live:
     picture: Optional[Picture] = None
     activations: list[Activation] = field(default_factory=list)
     activations_step: int = 0
+    shapes: Optional[Shapes] = None
     values: list[list[float]] = field(default_factory=list)
     """Every weight of a model that has few, tensor by tensor (flattened), as they are now."""
     walk: Optional[Walk] = None
@@ -285,6 +335,8 @@ class Live:
     boundary: Optional[Surface] = None
     best: Optional[Best] = None
     """The weights that are kept for going back to."""
+    kept: Optional[Kept] = None
+    """The updates that are kept for undo; absent while none is and none is to be."""
 
 
 # ── commands and presence: written by viewers, or by anybody with a text editor ───────────────────────────────────────
@@ -448,6 +500,8 @@ class Presence:
     """The sample of the batch in focus."""
     stays: bool = False
     """Written once by a viewer that leaves on purpose while paused: the pause is to stay."""
+    stream: Optional[int] = None
+    """The stream that is looked at; None: any."""
 
 
 # ── encoding ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -505,6 +559,12 @@ def encode(record: Any) -> bytes:
     return _dump({key: kind, **_fields(record)})
 
 
+def encode_request(command: Command, stream: Optional[int] = None) -> bytes:
+    """One line of a command to one stream, or to all of them."""
+    address = {} if stream is None else {"stream": stream}
+    return _dump({"do": _KIND_OF[type(command)][1], **_fields(command), **address})
+
+
 def encode_bare(record: Union[Live, Presence]) -> bytes:
     """The whole content of a file that holds one record."""
     return _dump(_fields(record))
@@ -539,6 +599,36 @@ def decode_command(line: bytes) -> Command:
     return command
 
 
+def decode_request(line: bytes) -> tuple[Command, Optional[int]]:
+    """The command of one line, and the stream that it is for: None means every stream. Raises BadRecord."""
+    raw = _object(line)
+    stream = raw.get("stream")
+    command: Command = _made(raw, "do", COMMANDS)
+    return command, None if stream is None else int(_expect(stream, int))
+
+
+def faulty_request(line: bytes) -> Optional[tuple[Command, Optional[int], str]]:
+    """What a line wanted that `decode_request` raises for: the command with its id alone, the stream that it is for,
+    what is wrong with which field. None for a line that is no command at all."""
+    try:
+        raw = _object(line)
+    except BadRecord:
+        return None
+    kind, ident, stream = raw.get("do"), raw.get("id"), raw.get("stream")
+    cls = COMMANDS.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        return None
+    readers, _ = _readers(cls)
+    for name, value in raw.items():
+        try:
+            if name in readers:
+                readers[name](value)
+        except BadRecord as error:
+            command: Command = cls(id=ident if isinstance(ident, str) else "")
+            return command, stream if isinstance(stream, int) else None, f"{name}: {error}"
+    return None
+
+
 def decode_live(content: bytes) -> Live:
     """The snapshot of one file. Raises BadRecord."""
     live: Live = _build(Live, _object(content))
@@ -562,7 +652,10 @@ def _object(content: bytes) -> dict[str, Any]:
 
 
 def _decode(line: bytes, key: str, kinds: dict[str, type[Any]]) -> Any:
-    raw = _object(line)
+    return _made(_object(line), key, kinds)
+
+
+def _made(raw: dict[str, Any], key: str, kinds: dict[str, type[Any]]) -> Any:
     kind = raw.get(key)
     cls = kinds.get(kind) if isinstance(kind, str) else None
     if cls is None:

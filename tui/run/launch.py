@@ -2,7 +2,7 @@
 
 It is a process of its own, in a session of its own, so that it and the program outlive the terminal. The program's
 standard input is empty and its output goes to output.log, as under nohup: nothing of ours sits between the program
-and its work.
+and its work. Where run.json asks for a terminal (`--pty`), the supervisor holds one for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, Optional
 
 from .directory import RunDirectory, hold_lock, process_start, replace
+from .terminal import ProgramTerminal
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INJECT = PACKAGE / "probe" / "inject"
@@ -59,6 +60,14 @@ def environment(run: RunDirectory, wanted: dict[str, Any]) -> dict[str, str]:
     return env
 
 
+def _for_terminal(env: dict[str, str]) -> dict[str, str]:
+    """The same for a program with a terminal: which kind it is is known, and its size is asked of the terminal."""
+    env = {key: value for key, value in env.items() if key not in ("COLUMNS", "LINES")}
+    if env.get("TERM", "") in ("", "dumb"):
+        env["TERM"] = "xterm-256color"
+    return env
+
+
 def supervise(run: RunDirectory) -> None:
     """Runs the program to its end. Never raises: what goes wrong is written to exit.json."""
     try:
@@ -70,19 +79,22 @@ def supervise(run: RunDirectory) -> None:
     about = run.about()
     command = [str(part) for part in about.get("command", [])]
     ended: dict[str, Any]
+    terminal: Optional[ProgramTerminal] = None
+    streams: dict[str, Any]
     try:
+        env = environment(run, about.get("environment", {}))
         output = os.open(run.output_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if isinstance(about.get("terminal"), dict):
+            terminal = ProgramTerminal(run, output, about["terminal"])
+            streams, env = terminal.streams(), _for_terminal(env)
+        else:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
         program = subprocess.Popen(
-            command,
-            cwd=str(about.get("cwd") or "."),
-            env=environment(run, about.get("environment", {})),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
+            command, cwd=str(about.get("cwd") or "."), env=env, start_new_session=True, **streams
         )
-        os.close(output)
-    except (OSError, ValueError, IndexError) as error:
+        if terminal is None:
+            os.close(output)
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
         _record_exit(run, {"error": _why(command, error), "time": time.time()})
         return
 
@@ -93,12 +105,14 @@ def supervise(run: RunDirectory) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _record(run, {**about, "pid": program.pid, "pid_start": process_start(program.pid), "started": time.time()})
-    status = program.wait()
+    status = terminal.attend(program) if terminal is not None else program.wait()
     ended = {"status": status} if status >= 0 else {"signal": -status}
     ended["time"] = time.time()
     deadline = time.monotonic() + 600
     while not _record_exit(run, ended) and time.monotonic() < deadline and run.path.is_dir():
         time.sleep(1.0)  # disk full: how it ended is worth waiting for
+    if terminal is not None:
+        terminal.flush()
     if lock is not None:
         os.close(lock)
 

@@ -31,6 +31,8 @@ class Picture:
     """The magnitude of level 15."""
     absent: str = ""
     """Why there is no picture, in words."""
+    note: str = ""
+    """What is shown, in words, where it is not simply the tensor: a part of it, magnitudes …"""
     std: Optional[float] = None
     low: Optional[float] = None
     high: Optional[float] = None
@@ -64,6 +66,16 @@ class Activation:
     silent: list[int] = field(default_factory=list)
     """Units (at most 512 are named) that put out nothing above zero for any of the last `seen` samples."""
     seen: int = 0
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The shape of what each module put out for the photographed batch: of a tuple or dict that of its first tensor."""
+
+    kinds: list[str] = field(default_factory=list)
+    """The shapes that there are: "64×10"."""
+    of: str = ""
+    """For each of `Model.modules` its place in `kinds`, -1 where it did not run; with blanks between."""
 
 
 @dataclass(frozen=True)

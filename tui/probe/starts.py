@@ -1,0 +1,82 @@
+"""The weights as they were when training began: whole where there is room, at fixed positions for most others."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Optional
+
+import torch
+
+from .forms import is_plain
+from .meter import local, sample
+from .tree import Tree
+
+KEPT_BYTES = 16 << 20
+"""Copies of whole tensors come to no more than this, so that their change can be drawn; copies of samples of the others
+to no more than this either, so that it can be said how far they have moved."""
+
+
+class Starts:
+    """Copies of parameters, by the parameter that they are of. Tensors that are not plain have none."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._kept: dict[int, _Kept] = {}
+        left, left_for_samples = KEPT_BYTES, KEPT_BYTES
+        with torch.no_grad():
+            for parameter in tree.parameters(range(len(tree))):
+                if not is_plain(parameter):
+                    continue
+                part = local(parameter.detach())
+                size = part.numel() * part.element_size()
+                if size <= left:
+                    left -= size
+                    self._kept[id(parameter)] = _Kept(parameter, whole=part.clone())
+                    continue
+                entries = sample(parameter)
+                size = entries.numel() * entries.element_size()
+                if size <= left_for_samples:
+                    left_for_samples -= size
+                    self._kept[id(parameter)] = _Kept(parameter, samples=entries.clone())
+
+    def extend(self, tree: Tree) -> None:
+        """Parameters that came later start where they were first seen."""
+        now = Starts(tree)
+        for key, kept in now._kept.items():
+            known = self._kept.get(key)
+            if known is not None and known.whose() is kept.whose():
+                now._kept[key] = known
+        self._kept = now._kept
+
+    def whole(self, parameter: torch.Tensor) -> Optional[torch.Tensor]:
+        """All of it as it was, where that is kept."""
+        kept = self._of(parameter)
+        return kept.whole if kept is not None and _still(kept.whole, local(parameter.detach())) else None
+
+    def samples(self, parameter: torch.Tensor) -> Optional[torch.Tensor]:
+        """The entries at the positions of `sample`, as they were."""
+        kept = self._of(parameter)
+        if kept is None:
+            return None
+        if kept.whole is not None:
+            return sample(kept.whole) if _still(kept.whole, local(parameter.detach())) else None
+        return kept.samples if kept.samples is not None and kept.samples.shape == sample(parameter).shape else None
+
+    def _of(self, parameter: torch.Tensor) -> Optional[_Kept]:
+        kept = self._kept.get(id(parameter))
+        return kept if kept is not None and kept.whose() is parameter else None
+
+
+class _Kept:
+    """What is kept of one parameter."""
+
+    def __init__(
+        self, whose: torch.Tensor, whole: Optional[torch.Tensor] = None, samples: Optional[torch.Tensor] = None
+    ) -> None:
+        self.whose = weakref.ref(whose)
+        self.whole = whole
+        self.samples = samples
+
+
+def _still(kept: Optional[torch.Tensor], now: torch.Tensor) -> bool:
+    """A program may give a parameter other data, of another shape: it has no start then."""
+    return kept is not None and kept.shape == now.shape
