@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import warnings
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from tui.probe import pool as pool_module
 from tui.probe.camera import _round_up, grid_of, photograph
 from tui.probe.meter import Readout
 from tui.probe.pool import pool
@@ -160,15 +163,207 @@ def test_the_gradient_is_shown_where_there_is_one() -> None:
     assert (picture.scale, picture.cells, picture.absent) == (2.0, "b0", "")
 
 
-def test_what_cannot_be_shown_says_why() -> None:
+def parameter(values: torch.Tensor) -> Scene:
+    """A module that has only this tensor; one without a gradient where torch allows none."""
     layer = nn.Module()
-    layer.whole = nn.Parameter(torch.ones(3, dtype=torch.int64), requires_grad=False)
-    layer.empty = nn.Parameter(torch.empty(0, 3))
-    layer.scalar = nn.Parameter(torch.tensor(2.0))
+    layer.only = nn.Parameter(values, requires_grad=values.is_floating_point() or values.is_complex())
+    return Scene(layer)
+
+
+FLOATS = ["float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"]
+
+
+@pytest.mark.parametrize("dtype", [name for name in FLOATS if hasattr(torch, name)])
+def test_floats_of_every_size_are_drawn(dtype: str) -> None:
+    scene = parameter(torch.tensor([[-2.0, 1.0], [0.0, 2.0]]).to(getattr(torch, dtype)))
+    picture = scene.picture()
+    assert (picture.cells, picture.scale, picture.low, picture.high) == ("0b8f", 2.0, -2.0, 2.0)
+    with torch.no_grad():
+        scene.model.only.data = torch.tensor([[-2.0, 1.0], [0.5, 2.0]]).to(getattr(torch, dtype))  # type: ignore[union-attr]
+    assert scene.picture(mode="change").cells == "88f8"
+
+
+def test_of_complex_numbers_the_magnitude_is_drawn_and_said() -> None:
+    scene = parameter(torch.tensor([[3 + 4j, 0], [0, 1j]]))
+    picture = scene.picture()
+    assert (picture.cells, picture.high) == ("f889", 5.0) and "magnitudes of complex64" in picture.note
+    with torch.no_grad():
+        scene.model.only += torch.tensor([[0, 0], [0, 1j]])  # type: ignore[operator]
+    assert scene.picture(mode="change").cells == "888f"
+
+
+def sparse(dense: list[list[float]], form: str) -> torch.Tensor:
+    tensor = torch.tensor(dense)
+    if form == "twice":  # every place in two halves
+        half = (tensor / 2).to_sparse()
+        places, halves = half.indices(), half.values()
+        return torch.sparse_coo_tensor(torch.cat([places, places], 1), torch.cat([halves, halves]), tensor.shape)
+    return tensor.to_sparse() if form == "coo" else getattr(tensor, f"to_sparse_{form}")()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("form", ["coo", "twice", "csr", "csc"])
+def test_sparse_tensors_are_drawn_as_dense_ones_and_said_to_be_sparse(form: str) -> None:
+    scene = parameter(sparse([[1.0, 0.0], [0.0, -1.0]], form))
+    picture = scene.picture()
+    assert picture.cells == "f880" and picture.note
+    assert "m shows the weights" in scene.picture(mode="change").absent
+
+
+def test_quantised_weights_are_drawn_as_the_numbers_that_they_stand_for() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scene = parameter(torch.quantize_per_tensor(torch.tensor([[1.0, -0.5]]), 0.125, 0, torch.qint8))
+    picture = scene.picture()
+    assert (picture.cells, picture.note) == ("f4", "dequantised from qint8")
+
+
+def test_the_part_of_a_sharded_tensor_that_is_here_is_drawn_and_said() -> None:
+    from torch import distributed
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor import DTensor, Shard
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
+    try:
+        mesh = init_device_mesh("cpu", (2,))
+        part = DTensor.from_local(torch.tensor([[1.0, -1.0]]), mesh, [Shard(0)], run_check=False)
+        empty = DTensor.from_local(torch.empty(0, 2), mesh, [Shard(0)], run_check=False, shape=(1, 2), stride=(2, 1))
+        scene = parameter(part)
+        assert (scene.tree.model.tensors[0].shape, scene.tree.model.tensors[0].form) == ([2, 2], "part 1×2")
+        picture = scene.picture()
+        assert (picture.cells, picture.of_weights, picture.note) == ("f0", 4, "this process: 1×2 of 2×2")
+        assert scene.picture(mode="change").cells == "88"
+        assert "holds no part of it" in parameter(empty).picture().absent
+    finally:
+        distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize(
+    "values, why",
+    [
+        (torch.ones(3, dtype=torch.int64), "int64"),
+        (torch.empty(0, 3), "0×3 has no weights"),
+        (torch.empty(4, 5, device="meta"), "4×5 has a shape, but no values"),
+        (torch.sparse_coo_tensor(size=(4, 5)), "no entry is stored"),
+        (torch.sparse_coo_tensor([[1], [2]], [1.0], (30_000, 10_000)), "too large"),
+        (torch.nested.nested_tensor([torch.ones(2, 3), torch.ones(1, 3)], layout=torch.jagged), "nested"),
+    ],
+    ids=["integers", "empty", "meta", "no entries", "too large", "nested"],
+)
+@pytest.mark.parametrize("mode", ["weight", "change"])
+def test_what_cannot_be_shown_says_why(values: torch.Tensor, why: str, mode: str) -> None:
+    assert why in parameter(values).picture(mode=mode).absent
+
+
+def test_a_scalar_is_one_cell() -> None:
+    assert parameter(torch.tensor(2.0)).picture().cells == "f"
+
+
+def test_a_layer_that_is_not_initialised_says_so_until_it_is() -> None:
+    scene = Scene(nn.LazyLinear(2))
+    assert "not initialised" in scene.picture().absent
+    scene.model(torch.ones(1, 3))
+    assert scene.picture().cells and not scene.picture().absent
+
+
+def test_a_tensor_of_a_class_that_cannot_be_read_is_named_and_the_others_are_drawn() -> None:
+    class Sealed(torch.Tensor):
+        """Shows its shape, and nothing else."""
+
+        @classmethod
+        def __torch_dispatch__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if "detach" in str(function):
+                return args[0]
+            raise NotImplementedError(f"{function} is not for Sealed")
+
+    layer = nn.Module()
+    layer.sealed = nn.Parameter(torch.Tensor._make_wrapper_subclass(Sealed, (2, 2)))  # type: ignore[attr-defined]
+    layer.plain = nn.Parameter(torch.ones(2, 2))
     scene = Scene(layer)
-    assert "int64" in scene.picture(0).absent
-    assert scene.picture(1).absent
-    assert scene.picture(2).cells == "f"
+    absent = scene.picture(0).absent
+    assert "could not be read" in absent and "NotImplementedError" in absent
+    assert scene.picture(1).cells == "ffff"
+
+
+def test_a_tensor_that_the_program_dropped_says_so() -> None:
+    scene = linear(torch.ones(3000, 2000))
+    scene.optimizer.param_groups.clear()
+    del scene.model.weight
+    gc.collect()
+    assert "dropped" in scene.picture().absent
+
+
+def test_a_frozen_tensor_has_no_gradient_for_a_reason_of_its_own() -> None:
+    scene = linear([[1.0, 2.0]])
+    scene.model.weight.requires_grad_(False)  # type: ignore[union-attr]
+    assert scene.picture(mode="gradient").absent.startswith("frozen")
+
+
+@pytest.mark.parametrize("rows", [24, 2])
+def test_the_gradient_of_a_sparse_embedding_is_drawn_where_it_is(rows: int) -> None:
+    # Given an embedding of which three tokens were looked up, one of them twice
+    layer = nn.Embedding(48, 3, sparse=True)
+    scene = Scene(layer)
+    layer(torch.tensor([0, 5, 5, 47])).sum().backward()
+    # Then those rows are in the picture, the one that came twice is twice as large, and all others are zero
+    picture = scene.picture(mode="gradient", rows=rows, columns=40)
+    assert picture.note == "3 of 48 rows stored, others zero" and picture.scale == 2.0
+    assert picture.per_cell == 48 // rows
+    drawn = [picture.cells[row * 3 : row * 3 + 3] for row in range(picture.height)]
+    expected = {24: ["bbb", "888", "fff", *["888"] * 20, "bbb"], 2: ["fff", "bbb"]}[rows]
+    assert drawn == expected
+    # And the gradient is the program's still
+    assert layer.weight.grad.is_sparse and layer.weight.grad._nnz() == 4  # type: ignore[union-attr]
+
+
+def test_an_embedding_of_millions_of_weights_is_pooled_whole_and_copied_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given many rows, pooled in slabs of a hundred of them, with something large in a row that is in none of the first
+    monkeypatch.setattr(pool_module, "AT_ONCE", 6400)
+    values = torch.zeros(5027, 64, dtype=torch.bfloat16)
+    values[3017, 40], values[5026, 63] = -8.0, 4.0
+    scene = parameter(values)
+    picture = scene.picture(rows=10, columns=8)
+    tall, broad = math.ceil(5027 / 10), 8
+    assert (picture.height, picture.width, picture.per_cell) == (10, 8, tall * broad)
+    cells = {(row, column): picture.cells[row * 8 + column] for row in range(10) for column in range(8)}
+    odd = {place: letter for place, letter in cells.items() if letter != "8"}
+    assert odd == {(3017 // tall, 40 // broad): "0", (9, 7): "b"} and picture.scale == 10.0
+
+
+@pytest.mark.parametrize("at_once", [7, 64, 1 << 20])
+@pytest.mark.parametrize("shape, rows, columns", [((11, 30), 4, 7), ((3, 50), 10, 40), ((130,), 4, 8), ((5,), 4, 8)])
+def test_slabs_make_no_difference(
+    shape: tuple[int, ...], rows: int, columns: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "AT_ONCE", at_once)
+    torch.manual_seed(0)
+    values = torch.randn(shape)
+    if len(shape) == 1:
+        pooled, per, _ = pool_module.pool_run(values, None, rows * columns)
+        patches = list(values.split(per))
+    else:
+        tall, broad = math.ceil(shape[0] / rows), math.ceil(shape[1] / columns)
+        pooled, per, _ = pool_module.pool_matrix(values, None, rows, columns)
+        assert per == tall * broad
+        patches = [patch for row in values.split(tall) for patch in row.split(broad, 1)]
+    expected = [patch.flatten()[patch.abs().argmax()].item() for patch in patches]
+    assert pooled.flatten().tolist() == pytest.approx(expected)
+
+
+def test_of_a_tensor_beyond_measure_every_other_weight_is_looked_at_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "MOST_READ", 1000)
+    picture = parameter(torch.ones(100, 20)).picture(rows=10, columns=10)
+    assert picture.note == "1 in 2 weights was looked at" and picture.per_cell == 20 and set(picture.cells) == {"f"}
+
+
+def test_the_end_of_a_wrapped_vector_is_empty() -> None:
+    picture = parameter(torch.ones(10)).picture(rows=24, columns=4)
+    assert picture.cells == "f" * 10 + ".."
 
 
 def test_statistics_and_histogram_of_a_known_tensor() -> None:
@@ -254,7 +449,10 @@ def test_outputs_of_the_layers_are_shown_while_somebody_looks(watch: Watch) -> N
         until(step)
         for _ in range(200):
             step()
-    found = {watch.probe.recorder.tree.model.modules[one.module].path: one for one in watch.probe.recorder.pictures.activations}  # type: ignore[union-attr]
+    found = {
+        watch.probe.recorder.tree.model.modules[one.module].path: one
+        for one in watch.probe.recorder.pictures.activations
+    }  # type: ignore[union-attr]
     assert {"first", "switch", "thrice"} <= set(found) and "never" not in found
     assert found["first"].shape == [5, 6] and found["first"].on is None
     assert 0.0 < found["switch"].on < 1.0  # type: ignore[operator]

@@ -135,6 +135,7 @@ def test_a_group_added_midway_is_turned_from_its_first_update_on(watch: Watch) -
 
 def test_one_tensor_that_is_the_rate_of_several_groups_is_turned_once_and_in_place(watch: Watch) -> None:
     rate = torch.tensor(0.1, dtype=torch.float64)
+    place = rate.data_ptr()  # a captured graph reads it there
     weights = [parameter(), parameter()]
     optimizer = torch.optim.SGD([{"params": [weight]} for weight in weights], lr=rate)
     assert all(group["lr"] is rate for group in optimizer.param_groups)
@@ -142,6 +143,7 @@ def test_one_tensor_that_is_the_rate_of_several_groups_is_turned_once_and_in_pla
     for command in (None, HALF, FIXED, RELEASE):
         loop.update(optimizer.step, command)
         assert all(group["lr"] is rate for group in optimizer.param_groups) and rate.item() == 0.1
+        assert rate.data_ptr() == place
     assert loop.used == [[0.1, 0.1], [0.05, 0.05], [0.25, 0.25], [0.1, 0.1]]
     assert rate._version == 0
     watch.ticks()
@@ -537,8 +539,8 @@ def test_of_two_optimizers_the_rate_shown_is_that_of_the_one_that_counts(watch: 
 
     loop = Loop(watch, first, second)
     loop.update(both)
-    loop.update(both, HALF)
-    assert loop.used == [[0.1, 0.02], [0.05, 0.01]]
+    for command in (HALF, *[None] * 20):
+        assert loop.update(both, command) == [0.05, 0.01]
     watch.end()
     (answer,) = answers(watch)
     assert (answer.before, answer.after, answer.factor, answer.value) == (0.1, 0.05, 0.5, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any, Optional
@@ -13,6 +14,7 @@ from torch import nn
 from tui.probe import undo
 from tui.probe.breaks import Breaks
 from tui.run import events
+from tui.run.events import decode_live
 
 from ..support import Hand, until
 from .conftest import Watch
@@ -107,6 +109,128 @@ def test_an_update_is_taken_back_bit_by_bit(watch: Watch, name: str) -> None:
     assert [(one.before, one.after) for one in answers[:3]] == [(4.0, 2.0), (2.0, 1.0), (1.0, 0.0)]
     assert all("data" in one.said for one in answers[:3])
     assert "no update is kept" in answers[3].refused
+
+
+def test_a_step_with_a_line_search_is_taken_back_with_its_history(watch: Watch) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3, line_search_fn="strong_wolfe")
+    after: list[Any] = []
+
+    def state() -> Any:
+        return copy.deepcopy([model.state_dict(), optimizer.state_dict()["state"]])
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = model(torch.ones(4, 3)).pow(4).mean()
+        loss.backward()
+        return loss
+
+    def train() -> None:
+        while True:
+            after.append(state())
+            optimizer.step(closure)
+
+    def steer(hand: Hand) -> None:
+        until(lambda: hand.held(1))
+        step(hand, 2)
+        assert hand.answer(events.Undo()).after == 2.0
+        for now, then in zip(state(), after[2]):
+            assert str(now) == str(then)
+        torch.testing.assert_close(state()[0], after[2][0], rtol=0, atol=0)
+
+    watch.pause_at_first()
+    watch.steered(train, steer)
+
+
+def test_of_two_optimizers_one_is_taken_back_and_that_is_said(watch: Watch) -> None:
+    first, second = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    optimizers = [torch.optim.SGD([one], lr=0.1) for one in (first, second)]
+    seen: list[Any] = []
+
+    def train() -> None:
+        while True:
+            for parameter, optimizer in zip((first, second), optimizers):
+                parameter.square().sum().backward()
+                optimizer.step()
+                optimizer.zero_grad()
+
+    def steer(hand: Hand) -> None:
+        until(hand.held)
+        step(hand, 2)
+        seen.append((first.tolist(), second.tolist()))
+        seen.append(hand.answer(events.Undo()))
+        until(lambda: (gate := hand.held()) and gate.phase == "update")
+        seen.append((first.tolist(), second.tolist()))
+
+    watch.pause_at_first()
+    watch.steered(train, steer)
+    before, answer, after = seen
+    assert "the other optimizers" in answer.said
+    assert after[1] == before[1] and after[0] != before[0]
+
+
+def test_what_is_kept_and_the_memory_that_it_takes_are_shown(watch: Watch) -> None:
+    loop = Loop("SGD")
+    watch.pause_at_first()
+    seen: list[Any] = []
+
+    def steer(hand: Hand) -> None:
+        until(hand.held)
+        step(hand, 3)
+        seen.append(decode_live(watch.run.live_file(0).read_bytes()).kept)
+        assert seen[0].bytes == watch.probe.steering.bench.ring.bytes
+
+    watch.steered(loop.run, steer)
+    kept = seen[0]
+    assert kept.updates == 3 and kept.budget == undo.BUDGET_BYTES and not kept.armed
+    assert kept.bytes > 3 * sum(p.nbytes for p in loop.model.parameters())
+
+
+def test_a_scaler_that_skips_updates_is_counted_and_no_breakpoint(watch: Watch) -> None:
+    model = nn.Linear(3, 2)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0, growth_interval=10_000)
+    for kind, sick in ((torch.optim.SGD, {2, 5}), (lambda p, lr: torch.optim.AdamW(p, lr=lr, fused=True), {3})):
+        optimizer = kind(model.parameters(), lr=0.01)
+        made = 0
+        for number in range(1, 8):
+            loss = model(torch.ones(4, 3)).square().mean() * (math.inf if number in sick else 1.0)
+            scaler.scale(loss).backward()
+            before = model.weight.detach().clone()
+            scaler.step(optimizer)
+            scaler.update(2.0)
+            optimizer.zero_grad()
+            made += not torch.equal(before, model.weight)
+            if number == 1:
+                watch.probe.steering.bench.breaks.set("odd", 0.0)
+        assert made == 7 - len(sick)
+    found = watch.end()
+    assert [one.step for one in found if isinstance(one, events.End)] == [5 + 6]
+    assert [one.skipped for one in found if isinstance(one, events.Tick)][-1] == 3
+    assert not [one for one in found if isinstance(one, (events.Gate, events.Warning))]
+
+
+def test_a_gradient_of_the_second_optimizer_holds_training_too(watch: Watch) -> None:
+    first, second = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    optimizers = [torch.optim.SGD([one], lr=0.1) for one in (first, second)]
+    rounds = [0]
+
+    def train() -> None:
+        while True:
+            rounds[0] += 1
+            for parameter, optimizer in zip((first, second), optimizers):
+                factor = math.nan if rounds[0] == 4 and parameter is second else 1.0
+                (parameter.square().sum() * factor).backward()
+                optimizer.step()
+                optimizer.zero_grad()
+
+    def steer(hand: Hand) -> None:
+        hand.ask(events.Break(when="odd"))
+        gate = until(hand.held)
+        assert "not finite" in gate.why and bool(torch.isfinite(second).all())
+
+    watch.hand.ask(events.Break(when="odd"))
+    watch.steered(train, steer)
 
 
 def test_training_goes_on_from_there(watch: Watch) -> None:

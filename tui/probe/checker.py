@@ -17,6 +17,7 @@ from torch import nn
 from ..run.events import Checkup, Presence
 from .exposure import sample_output
 from .eyes import Eye
+from .forms import is_plain
 from .meter import Readout, local, norms, readable, sample
 from .pace import Pace
 from .silences import Silences, said
@@ -232,8 +233,10 @@ def _compare(look: _Look, tree: Tree, optimizer: Any) -> None:
 
 
 def _check_weights(look: _Look, tree: Tree) -> None:
-    """How many parameter tensors hold a value that is not finite, at sampled positions."""
-    parts = [sample(one) for one in tree.parameters(range(min(len(tree), MOST_CHECKED))) if readable(one)]
+    """How many parameter tensors hold a value that is not finite, at sampled positions. Torch has no norm of complex
+    tensors in this form, and none of floats of one byte."""
+    found = (one for one in tree.parameters(range(min(len(tree), MOST_CHECKED))) if is_plain(one))
+    parts = [sample(one) for one in found if one.is_floating_point() and one.element_size() > 1]
     if parts:
         device = parts[0].device
         largest = torch._foreach_norm(parts, math.inf)

@@ -50,8 +50,6 @@ class Dial:
         """By the id of an optimizer that has hooks of the program's: ours between them and the step."""
         self._begun: set[int] = set()
         """The ids of optimizers for whose step the dial was turned, or might have been."""
-        self._within = False
-        """The step that has just begun is part of one of the same optimizer (`super().step()`)."""
         self._asked = False
         """The setting is new: what the next update uses is read at once, also from a device."""
         self._readout: Optional[Readout] = None
@@ -140,6 +138,12 @@ class Dial:
             if self._readout.collect():
                 self._readout = None
 
+    def ended(self, rate: Any) -> None:
+        """Training is over. `rate`: what the first group held at the last update; a scheduler may have set another
+        since."""
+        if self.at_rest and isinstance(rate, (int, float)):
+            self.scheduled = self.effective = float(rate)
+
     def told(self) -> dict[str, Any]:
         """What a tick says of the rates."""
         same = self.scheduled == self.effective and self._scheduled_ends == self._effective_ends
@@ -160,21 +164,16 @@ class Dial:
 
     # ── around an update ──
 
-    def settle(self, optimizer: Any) -> None:
+    def settle(self) -> None:
         """At the beginning of a step: what steps left turned that raised is turned back. A step that this one is part
         of (`super().step()`, a wrapper around an optimizer) goes on, and so does what it turned."""
-        self._within = False
         if self._begun:
-            going_on = steps_under_way()[1:]
-            self._within = id(optimizer) in going_on
-            for owner in self._begun.difference(going_on):
+            for owner in self._begun.difference(steps_under_way()[1:]):
                 self._undo(owner)
 
     def turn(self, optimizer: Any) -> None:
         """After `settle`, right before an update; and again in the same step when somebody turned the dial during its
-        closure. Rates that a step around this one has turned are left as they are."""
-        if self._within:
-            return
+        closure. Rates that another optimizer's step around this one has turned are left as they are."""
         begun = id(optimizer) in self._begun
         self._begun.add(id(optimizer))
         self._turn_back_rates(id(optimizer))

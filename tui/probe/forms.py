@@ -135,7 +135,7 @@ def sight_of(tensor: torch.Tensor, rows: int) -> Sight:
     here = local(tensor)
     notes = []
     if list(here.shape) != shape_of(tensor):
-        notes.append(f"the part of this process: {_times(here.shape)} of {_times(shape_of(tensor))}")
+        notes.append(f"this process: {_times(here.shape)} of {_times(shape_of(tensor))}")
     if here.is_complex():
         notes.append(f"magnitudes of {_type(here)}")
     return Sight(here, note=", ".join(notes))
@@ -159,7 +159,7 @@ _LAYOUTS = {
 def _by_rows(tensor: torch.Tensor, rows: int) -> Sight:
     """The gradient of an embedding, mostly: whole rows are stored, all others are zero."""
     values, high = tensor.values(), tensor.shape[0]
-    note = f"{values.shape[0]:,} of {high:,} rows stored, the others zero"
+    note = f"{values.shape[0]:,} of {high:,} rows stored, others zero"
     flat = real(values.reshape(values.shape[0], -1))
     each = max(1, -(-high // max(1, rows)))
     places = (tensor.indices()[0] // each)[:, None].expand_as(flat)
@@ -170,7 +170,7 @@ def _by_rows(tensor: torch.Tensor, rows: int) -> Sight:
 
 def _scattered(tensor: torch.Tensor) -> Sight:
     values = tensor.values()
-    return Sight(tensor.to_dense(), values, f"{values.numel():,} of {tensor.numel():,} entries stored, the others zero")
+    return Sight(tensor.to_dense(), values, f"{values.numel():,} of {tensor.numel():,} entries stored, others zero")
 
 
 def _too_large(tensor: torch.Tensor, what: str) -> str:

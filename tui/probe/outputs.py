@@ -10,8 +10,10 @@ from torch import nn
 
 from ..run.events import Picture, Presence
 from .camera import BINS, LETTERS, cells_of, first_choice
+from .exposure import first_tensor
 from .eyes import Eye
-from .meter import local, readable
+from .forms import absence
+from .meter import local
 from .tree import Tree
 
 MODE = "output"
@@ -38,13 +40,18 @@ class Outputs(Eye):
         self._wish = wish
 
     def saw(self, tree: Tree, place: Optional[int], module: nn.Module, inputs: Any, output: Any) -> None:
-        if place is None or not readable(output if isinstance(output, torch.Tensor) else None):
-            return
         wanted = self._wish.tensor if 0 <= self._wish.tensor < len(tree) else first_choice(tree)
-        if wanted not in tree.model.modules[place].tensors or output.dim() < 2:
+        if place is None or wanted not in tree.model.modules[place].tensors:
+            return
+        tensor = first_tensor(output)
+        why = _absent(tensor)
+        if tensor is None or why:
+            self._taken, self._picture = None, Picture(tensor=wanted, mode=MODE, absent=why)
             return
         with torch.no_grad():
-            batch = local(output.detach())
+            batch = local(tensor.detach())
+            if isinstance(module, nn.RNNBase) and batch.dim() == 3 and not module.batch_first:
+                batch = batch.transpose(0, 1)
             one = batch[max(0, min(self._wish.sample, batch.shape[0] - 1))].clone()
             shape = [one.shape[0], one.shape[1], one.shape[2]] if one.dim() == 3 else []
             blank = Picture(tensor=wanted, mode=MODE, of_weights=one.numel())
@@ -79,3 +86,15 @@ class Outputs(Eye):
             histogram=counts,
         )
         return Picture(**made)
+
+
+def _absent(output: Optional[torch.Tensor]) -> str:
+    """Why what a module put out cannot be drawn for one sample; "" when it can."""
+    if output is None:
+        return "this module puts out no tensor"
+    why = absence(output)
+    if not why and output.is_complex():
+        why = "complex numbers, which are not drawn for one sample"
+    if not why and output.dim() < 2:
+        why = "no more than one number for a sample"
+    return f"what this module puts out cannot be drawn: {why}" if why else ""

@@ -9,8 +9,9 @@ from ..run.events import Activation, Picture, Presence, Shapes
 from .camera import photograph
 from .exposure import Exposure
 from .eyes import Eye
+from .forms import is_plain
 from .frames import where
-from .meter import local, readable
+from .meter import local
 from .pace import Pace
 from .specimen import Specimen
 from .starts import Starts
@@ -148,6 +149,8 @@ def few_values(tree: Tree) -> list[list[float]]:
     if tree.model.weights > FEW:
         return []
     tensors = tree.parameters(range(len(tree)))
-    if len(tensors) != len(tree) or not all(readable(one) and one.is_cpu for one in tensors):
+    if len(tensors) != len(tree) or not all(
+        is_plain(one) and one.is_floating_point() and one.is_cpu for one in tensors
+    ):
         return []
     return [local(one.detach()).flatten().tolist() for one in tensors]

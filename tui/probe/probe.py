@@ -250,15 +250,16 @@ class Probe:
         self._quiet_until = 0.0
         self._by_hand = None
         self.guard("the optimizers", self._meet, optimizer)
-        self.steering.dial.settle(optimizer)
+        self.steering.dial.settle()
         if not inside:
             self._before_update(optimizer)
             return
         self._inside, self.walking = weakref.ref(optimizer), True
         self._attend_here(optimizer)
         if searches(optimizer):
-            self.guard("undo", self.steering.keep, optimizer)
-        self.steering.turn(optimizer)
+            self.steering.before_search(optimizer, self._optimizers.counts(optimizer))
+        else:
+            self.steering.turn(optimizer)  # the closure may look at the rate; what is asked meanwhile turns it again
 
     def _before_update(self, optimizer: Any) -> None:
         """Gradients are there, weights have not moved, and something may be due."""
@@ -289,6 +290,7 @@ class Probe:
             try:
                 if not self._summary.updated_quietly():
                     recorder.new_epoch()
+                recorder.rate_used = optimizer.param_groups[0].get("lr")
             except Exception as error:
                 self._fault("the step", error)
             self._cost.spend(time.perf_counter() - now)
@@ -305,7 +307,7 @@ class Probe:
         steering.updated()
         if recorder.gaze.open and recorder.tree is not None:
             recorder.gaze.after_update(recorder.tree, optimizer)
-        steering.after_update(searched)
+        steering.after_update(optimizer, searched)
         steering.pass_phase("update")
         steering.gate.slow_down()
         self.guard("the outputs", recorder.expose, steering.forward_done)

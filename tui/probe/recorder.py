@@ -65,6 +65,8 @@ class Recorder:
         self.norm_pace = Pace(share=0.002, every_s=0.1)
         self.ratio_pace = Pace(share=0.002, every_s=0.2)
         self._norm_turns, self._ratio_turns = Turns(), Turns()
+        self.rate_used: Any = None
+        """The first group's rate at the last update, as it stood in the group."""
         self._change: Optional[tuple[Change, list[int]]] = None
         self.loss_name: Optional[str] = None
 
@@ -90,6 +92,7 @@ class Recorder:
         if desk is None:
             return
         self.summary.collect_all()
+        self._dial.ended(self.rate_used)
         self.make_tick(time.perf_counter(), always=True)
         pictures = self.pictures.last(self.tree, desk.wish)
         desk.say(events.Keyframe(self.now(), self.summary.step, pictures))
@@ -173,6 +176,8 @@ class Recorder:
             change, places = self._change
             self._change = None
             self.summary.read_ratios(change, places, self.tree)
+        if first and optimizer.param_groups:
+            self.rate_used = optimizer.param_groups[0].get("lr")
         now = time.perf_counter()
         if first and (self._gate.unhurried or self.tick_pace.due(now)):
             if self._dial.at_rest:

@@ -86,8 +86,18 @@ class Steering:
         why = self._break_here(optimizer, first) if self.bench.breaks.conditions else ""
         if why or (first and self.gate.holds_before_update("backward" in self._held_since_update)):
             self.hold("backward", why)
+        self._go(optimizer, first)
+
+    def before_search(self, optimizer: Any, first: bool) -> None:
+        """A step begins that will evaluate the loss at several places: there is nothing to be held at yet."""
+        if first and self.tape is not None:
+            self._repeat_rate(self.tape)
+        self._go(optimizer, first)
+
+    def _go(self, optimizer: Any, first: bool) -> None:
+        """The update follows now."""
         if first:
-            self._guard("undo", self.keep, optimizer)
+            self._guard("undo", self._keep, optimizer)
         self.turn(optimizer)
         if first and self.orders.rate_waits:
             self.orders.step = self._recorder.summary.step
@@ -97,7 +107,7 @@ class Steering:
         """Turns the dial for the update that follows."""
         self._guard("the rate", self.dial.turn, optimizer)
 
-    def keep(self, optimizer: Any) -> None:
+    def _keep(self, optimizer: Any) -> None:
         """Keeps what the update that follows is going to change, if somebody may want it back."""
         if self.gate.single or not self.bench.calm or len(self.bench.ring):
             self.bench.keep(optimizer, self._recorder.tree, self.gate.single)
@@ -107,7 +117,7 @@ class Steering:
         self.gate.updated()
         self._held_since_update.clear()
 
-    def after_update(self, searched: bool) -> None:
+    def after_update(self, optimizer: Any, searched: bool) -> None:
         """The first optimizer has updated, and everything was measured.
 
         Args:
@@ -123,8 +133,10 @@ class Steering:
         if self.tape is not None:
             self._guard("the tape", self._repeat, self.tape)
         recorder.kept = self.bench.kept
-        if searched and (self.gate.pausing or self.gate.to_go == 0):
-            self.hold("update")
+        if searched:
+            why = self._break_here(optimizer, True) if self.bench.breaks.conditions else ""
+            if why or self.gate.pausing or self.gate.to_go == 0:
+                self.hold("update", why)
 
     def stop_if_asked(self) -> None:
         """Ends training, if that was asked: by the flag of the trainer that runs the loop where there is one, else as

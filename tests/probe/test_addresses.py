@@ -1,0 +1,98 @@
+"""Several streams in one run: a request is for the stream that it names, and pictures are taken where somebody looks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Optional
+
+import pytest
+
+from tui.probe.desk import Desk
+from tui.run import events
+from tui.run.directory import RunDirectory, replace_bytes
+from tui.run.journal import append_line
+
+
+def ask(run: RunDirectory, command: Any, stream: Optional[int] = None) -> None:
+    append_line(run.control / "viewer.jsonl", events.encode_request(command, stream))
+
+
+def look(run: RunDirectory, name: str = "viewer", **what: Any) -> None:
+    replace_bytes(run.viewers / f"{name}.json", events.encode_bare(events.Presence(**what)))
+
+
+def heard(desk: Desk) -> list[str]:
+    """The ids of the requests that have come since the last call."""
+    desk._read_control()
+    found = [request.command.id for request in desk.requests if request.command is not None]
+    desk.requests.clear()
+    return found
+
+
+def test_a_request_is_for_the_stream_that_it_names_or_for_all(run: RunDirectory) -> None:
+    desks = [Desk(run, 0), Desk(run, 1)]
+    ask(run, events.Pause("first"), 0)
+    ask(run, events.Pause("second"), 1)
+    ask(run, events.Step("both", 3))
+    append_line(run.control / "hand.jsonl", b'{"do":"speed","id":"by hand","steps_per_s":5}\n')
+    assert sorted(heard(desks[0])) == ["both", "by hand", "first"]
+    assert sorted(heard(desks[1])) == ["both", "by hand", "second"]
+    assert [desk.bad_lines for desk in desks] == [0, 0]
+
+
+@pytest.mark.parametrize("stream", ["1", 1.0, True, [1], {}, 2**70])
+def test_an_address_that_is_none_makes_no_request(run: RunDirectory, stream: Any) -> None:
+    desk = Desk(run, 1)
+    append_line(run.control / "hand.jsonl", json.dumps({"do": "stop", "stream": stream}).encode() + b"\n")
+    assert heard(desk) == [] and desk.bad_lines == 1
+
+
+def test_a_pause_of_another_stream_does_not_make_one_here_stay(run: RunDirectory) -> None:
+    look(run, beat=1, stream=0)
+    desks = [Desk(run, 0), Desk(run, 1)]
+    for desk in desks:
+        desk._see_who_looks(1.0)
+    ask(run, events.Pause("a", keep=True), 0)
+    for desk in desks:
+        desk._read_control()
+    assert [desk.pause_stays for desk in desks] == [True, False]
+
+
+def test_only_the_stream_that_is_looked_at_has_to_show_anything(run: RunDirectory) -> None:
+    desks = [Desk(run, 0), Desk(run, 1)]
+    look(run, beat=1, stream=1, mode="gradient", tensor=3)
+    for desk in desks:
+        desk._see_who_looks(100.0)
+    assert [desk.looking for desk in desks] == [False, True]
+    assert desks[1].wish.mode == "gradient" and desks[0].wish.mode == "change"
+    # a pause in the one that is not looked at is not left alone all the same
+    assert [desk.last_look for desk in desks] == [100.0, 100.0]
+    # two viewers, one each; and one of a time before streams had names looks at all
+    look(run, "other", beat=1, stream=0, mode="weight")
+    for desk in desks:
+        desk._see_who_looks(101.0)
+    assert [(desk.looking, desk.wish.mode) for desk in desks] == [(True, "weight"), (True, "gradient")]
+    look(run, "old", beat=1, mode="output")
+    for desk in desks:
+        desk._see_who_looks(102.0)
+    assert [desk.wish.mode for desk in desks] == ["output", "output"]
+    # nobody any more
+    for name in ("viewer", "other", "old"):
+        (run.viewers / f"{name}.json").unlink()
+    for desk in desks:
+        desk._see_who_looks(103.0)
+    assert [(desk.looking, desk.last_look) for desk in desks] == [(False, 102.0), (False, 102.0)]
+
+
+def test_a_viewer_that_turns_to_another_stream_is_missed_at_once(run: RunDirectory) -> None:
+    desk = Desk(run, 0)
+    look(run, beat=1, stream=0)
+    desk._see_who_looks(1.0)
+    assert desk.looking
+    look(run, beat=2, stream=1)
+    desk._see_who_looks(1.25)
+    assert not desk.looking
+    # one that leaves on purpose while something is paused says so to all
+    look(run, beat=3, stays=True)
+    desk._see_who_looks(1.5)
+    assert desk.pause_stays
