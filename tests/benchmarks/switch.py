@@ -78,7 +78,7 @@ class Switch:
             pace.at += away
         self.probe._cost._since += away
         self.probe.recorder._t0 += away
-        self.probe._quiet_until += away
+        self.probe.quiet.until += away if self.probe.quiet.until else 0.0
         self._running.set()
 
     # The background thread's clock

@@ -265,7 +265,7 @@ def hurry(watch: Watch, every: int) -> None:
     probe.recorder.pictures.pace = EveryNth(1)
     probe.recorder.gaze.eyes[0].pace = EveryNth(every)
     probe.recorder.gaze.eyes = probe._gaze.eyes[:1]
-    probe._quiet_until = 0.0
+    probe.quiet.until = 0.0
 
 
 def diagnose(case: Case, run: RunDirectory, relay: Relay, images: Images, every: int = 1, seed: int = 0) -> Diagnosis:

@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional
 import pytest
 
 from tui.probe.desk import Request
+from tui.probe.quiet import Quiet
 from tui.run import events
 from tui.run.directory import RunDirectory
 
@@ -20,6 +21,11 @@ class Relay:
 
     def __init__(self) -> None:
         self.probe: Any = None
+        self._nobody = Quiet()
+
+    @property
+    def quiet(self) -> Quiet:
+        return self.probe.quiet if self.probe is not None else self._nobody
 
     def __getattr__(self, moment: str) -> Callable[..., Any]:
         def pass_on(*arguments: Any) -> Any:
@@ -51,6 +57,8 @@ class Watch:
         self.probe = Probe(run)
         self._relay = relay
         relay.probe = self.probe
+        self.probe.begins_afresh = relay.begins_afresh
+        relay.begins_afresh()
 
     def end(self) -> list[Any]:
         """Training is over: everything that was recorded."""
@@ -93,8 +101,13 @@ class Watch:
             raise failure[0]
 
     def before_next_update(self, command: Any) -> None:
-        """Asks, from the thread that trains and once training has begun: it takes effect with the very next update."""
+        """Asks, from the thread that trains and once training has begun. It takes effect with the very next update
+        where `attentive` was called before; else it may be the one after."""
         self.probe._desk.requests.append(Request("test", command))
+
+    def attentive(self) -> None:
+        """From now on no update is passed over quietly."""
+        self.probe.steering.gate.speed = 1e9
 
     def pause_at_first(self) -> None:
         """Asks, before anything began, to be held before the first update."""

@@ -7,10 +7,19 @@ from typing import Any, Callable
 import pytest
 import torch
 
+from tui.probe import probe
 from tui.run import events
 
 from ..support import Hand, until
 from .conftest import Watch
+
+
+@pytest.fixture(autouse=True)
+def mine(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The optimizers that there are: other tests of this process have left some."""
+    there: list[Any] = []
+    monkeypatch.setattr(probe, "find_optimizers", lambda: there)
+    return there
 
 
 def net() -> torch.nn.Linear:
@@ -104,9 +113,10 @@ def test_a_few_backward_passes_are_no_training(watch: Watch) -> None:
     assert watch.end() == []
 
 
-def test_an_optimizer_that_comes_later_takes_over(watch: Watch) -> None:
+def test_an_optimizer_that_comes_later_takes_over(watch: Watch, mine: list[Any]) -> None:
     model = net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    mine.append(optimizer)
     for _ in range(3):
         for _ in range(5):  # enough for a look whether there is an optimizer
             model(batch()).square().mean().backward()

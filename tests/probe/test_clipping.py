@@ -164,8 +164,10 @@ def test_what_cannot_be_read_is_left_alone() -> None:
     clips.add(1, torch.ones(()), torch.ones(()))
     clips.add(1, torch.ones(()), None)
     clips.look(1, [], 1.0)
+    clips.read([])
     assert clips.told() == {}
     clips.add(1, torch.full((), 2.0), 1)
+    clips.read([])
     assert clips.told() == {"clipped": 1.0, "clip_at": 1.0, "clip_by": ""}
     clips.forget()
     assert clips.told() == {}

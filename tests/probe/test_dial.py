@@ -35,6 +35,8 @@ class Loop:
         self.watch = watch
         self.weights = weights
         self.used: list[list[float]] = []
+        if watch is not None:
+            watch.attentive()
 
     def update(self, step: Callable[[], Any], command: Any = None) -> list[float]:
         """One update, before which `command` is asked; the rates that the weights felt."""
@@ -492,6 +494,8 @@ def test_with_a_closure_that_is_called_several_times_the_dial_is_turned_for_the_
         loss.backward()
         seen.append(rates_of(optimizer))
         return loss
+
+    watch.attentive()
 
     def stepped(command: Any) -> tuple[set[float], float]:
         optimizer.state.clear()

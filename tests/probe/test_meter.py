@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import pytest
 import torch
@@ -360,7 +360,9 @@ class Critic(nn.Module):
         return out
 
 
-def adversaries(steps: int, critic_updates: int = 1) -> dict[str, list[float]]:
+def adversaries(
+    steps: int, critic_updates: int = 1, enough: Callable[[], bool] = lambda: False
+) -> dict[str, list[float]]:
     """Trains two models against each other; the norms of every parameter's gradients, at each update."""
     torch.manual_seed(0)
     makes, judges = Generator(), Critic()
@@ -380,6 +382,8 @@ def adversaries(steps: int, critic_updates: int = 1) -> dict[str, list[float]]:
         optimizer.step()
 
     for _ in range(steps):
+        if enough():
+            break
         for _ in range(critic_updates):
             fake = makes(torch.randn(8, 3)).detach()
             update(of_critic, judges(fake).mean() - judges(torch.randn(8, 2)).mean(), "Critic")
@@ -414,36 +418,34 @@ def test_the_gradients_of_both_optimizers_are_measured_and_named(every_step: Wat
         assert tick.norm == pytest.approx(math.hypot(*at), rel=1e-4)
 
 
-def test_when_it_is_time_each_optimizer_is_measured_at_its_own_update(watch: Watch) -> None:
-    """The pace alone: one update in ten is measured, and one of the optimizers comes five times as often."""
+@pytest.mark.parametrize("seldom", [1, 5])
+def test_when_it_is_time_each_optimizer_is_measured_at_its_own_update(watch: Watch, seldom: int) -> None:
+    """With the short way taken between measurements: one optimizer comes so many times as often as the other."""
     recorder = watch.probe.recorder
-    asked = 0
-
-    class Tenth:
-        at = 0.0
-
-        def due(self, now: float) -> bool:
-            nonlocal asked
-            asked += 1
-            return asked % 10 == 1
-
-        def done(self, began: float, cost: float) -> None: ...
-
-        def hurry(self) -> None: ...
-
-    recorder.norm_pace = Tenth()
-    measured = []
+    for pace in (recorder.norm_pace, recorder.ratio_pace):
+        pace.share, pace.every_s = 1.0, 0.004
+    measured: list[tuple[int, float]] = []
     real = recorder.summary.read_norms
 
     def read(tree: Any, places: list[int], *more: Any) -> None:
-        measured.append(tree.owners[places[0]])
         real(tree, places, *more)
+        measured.append((tree.owners[places[0]], recorder.summary.gauges.norms.values[places[0]]))
+
+    def count(whose: int) -> int:
+        return [one for one, _ in measured].count(whose)
 
     recorder.summary.read_norms = read
-    seen = adversaries(20, critic_updates=5)
-    watch.ticks()
-    assert len(seen["Critic.last.bias"]) == 100 and len(seen["Generator.net.0.bias"]) == 20
-    assert measured.count(0) == 12 and abs(measured.count(1) - 12) <= 1
+    seen = adversaries(30_000 // seldom, seldom, lambda: count(0) >= 30)
+    ticks = watch.ticks()
+    # Then both were measured, now and then and as often, and what was measured were their gradients
+    assert (
+        count(0) >= 30
+        and abs(count(0) - count(1)) <= 3
+        and len(measured) < sum(len(norms) for name, norms in seen.items() if name.endswith("t.bias"))
+    )
+    known = {0: seen["Critic.first.weight"], 1: seen["Generator.net.0.weight"]}
+    assert all(min(abs(norm / one - 1) for one in known[whose]) < 1e-4 for whose, norm in measured[2:])
+    assert None not in ticks[-1].norms and min(ticks[-1].norms_at) > 0
 
 
 def test_what_the_journal_has_of_many_tensors_is_not_written_again() -> None:

@@ -108,6 +108,8 @@ class Course:
 
 
 def steered(watch: Watch, course: Course) -> Course:
+    watch.attentive()
+
     def ask(step: int) -> None:
         if step in COMMANDS:
             watch.before_next_update(COMMANDS[step])
@@ -154,6 +156,8 @@ def test_torchs_own_warnings_about_the_order_of_steps_are_the_same(first: str, r
         optimizer = torch.optim.SGD([weight], lr=0.1)
         scheduler = lr_scheduler.ExponentialLR(optimizer, 0.9)
         watch = begin()
+        if watch is not None:
+            watch.attentive()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for step in range(3):
@@ -203,6 +207,7 @@ def test_a_scheduler_stepped_by_the_programs_own_hooks_of_the_step_sees_its_own_
 
     seen, used = hooked(None)
     watch = Watch(run, relay)
+    watch.attentive()
     seen_watched, used_watched = hooked(watch)
     watch.ticks()
     assert seen_watched == seen

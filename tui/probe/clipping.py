@@ -90,6 +90,10 @@ def _wrap_value(listener: Listener, bystander: Callable[[], bool]) -> None:
     clip_grad.clip_grad_value_ = utils.clip_grad_value_ = watched
 
 
+def _is_limit(limit: Any) -> bool:
+    return isinstance(limit, (int, float)) and math.isfinite(limit)
+
+
 def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], place: int, name: str) -> Any:
     return args[place] if len(args) > place else kwargs.get(name)
 
@@ -108,25 +112,18 @@ class Clips:
         self._clipped = 0
         self._newest = (-1, False)
         """The step of the newest clipping, and whether it was counted as clipped."""
-        self._waiting: list[tuple[int, torch.Tensor, float]] = []
+        self._waiting: list[tuple[int, torch.Tensor, Any, bool]] = []
 
     def add(self, step: int, size: Any, limit: Any, by_value: bool = False) -> None:
-        """Gradients were clipped. Of several times within a step, one that cut something off is enough.
+        """Gradients were clipped. Done at every step: all that can wait until a tick does.
 
         Args:
             step: how many updates have been made.
-            size: of the gradients before, as one element; a DTensor is left alone, since reading it is a collective.
+            size: of the gradients before, one element; a DTensor is left alone, since reading it is a collective.
             limit: a number. An infinite one is how programs ask for the norm alone.
         """
-        if type(size) is not torch.Tensor or size.numel() != 1 or not isinstance(limit, (int, float)):
-            return
-        if not math.isfinite(limit):
-            return
-        self._limit, self._by_value = float(limit), by_value
-        if size.is_cpu:
-            self._count(step, size.item(), limit)
-        elif len(self._waiting) < self.MOST_WAITING:
-            self._waiting.append((step, size.detach(), float(limit)))
+        if type(size) is torch.Tensor and len(self._waiting) < self.MOST_WAITING:
+            self._waiting.append((step, size, limit, by_value))
 
     def look(self, step: int, gradients: list[torch.Tensor], limit: Any) -> None:
         """Gradients are about to be clipped entry by entry."""
@@ -137,30 +134,36 @@ class Clips:
                 self.add(step, largest(gradients), limit, True)
         self.pace.done(began, time.perf_counter() - began)
 
-    def _count(self, step: int, size: float, limit: float) -> None:
+    def read(self, readouts: list[Readout]) -> None:
+        """Starts the copy of what waits on a device."""
+        waiting, self._waiting = self._waiting, []
+        waiting = [one for one in waiting if one[1].dim() == 0 and _is_limit(one[2])]
+        if not waiting:
+            return
+
+        def arrived(values: list[float]) -> None:
+            for (step, _, limit, by_value), size in zip(waiting, values):
+                self._count(step, size, float(limit), by_value)
+
+        first = waiting[0][1]
+        if all(size.is_cpu for _, size, _, _ in waiting):
+            arrived([float(size.item()) for _, size, _, _ in waiting])
+            return
+        waiting = [one for one in waiting if one[1].device == first.device and one[1].dtype == first.dtype]
+        with torch.no_grad():
+            readouts.append(Readout(torch.stack([size for _, size, _, _ in waiting]), arrived))
+
+    def _count(self, step: int, size: float, limit: float, by_value: bool) -> None:
+        """Of several times within a step, one that cut something off is enough."""
         if not math.isfinite(size):
             return  # nothing is brought down to the limit: such a step is skipped, or is the end of the run
+        self._limit, self._by_value = limit, by_value
         if step != self._newest[0]:
             self._newest = (step, False)
             self._steps += 1
         if size > limit and not self._newest[1]:
             self._newest = (step, True)
             self._clipped += 1
-
-    def read(self, readouts: list[Readout]) -> None:
-        """Starts the copy of what waits on a device."""
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, []
-        steps, sizes, limits = zip(*waiting)
-
-        def arrived(values: list[float]) -> None:
-            for step, size, limit in zip(steps, values, limits):
-                self._count(step, size, limit)
-
-        device = sizes[0].device
-        flat = [size.reshape(()).to(device=device, dtype=torch.float32, non_blocking=True) for size in sizes]
-        readouts.append(Readout(torch.stack(flat), arrived))
 
     def told(self) -> dict[str, Any]:
         """The fields of a tick."""

@@ -26,6 +26,8 @@ FRESH_S = 5.0
 
 MOST_SAID = 5_000
 """Events that wait for the background thread, should the disk not answer it; then the oldest are given up."""
+MOST_FAULTS = 20
+"""Requests of one writer that are answered although they cannot be read."""
 LONGEST_REQUEST = 100_000
 """Bytes. A longer line in control/ is no command."""
 
@@ -68,6 +70,7 @@ class Desk:
         self._said: deque[Any] = deque(maxlen=MOST_SAID)
         self._live: Optional[Live] = None
         self._followers: dict[str, Follower] = {}
+        self._faults: dict[str, int] = {}
         self._beats: dict[str, tuple[bytes, float, Optional[Presence]]] = {}
         """Of each viewer: what it wrote last, when that came, and what it says (None: not to be read)."""
         self._company = False
@@ -202,7 +205,11 @@ class Desk:
                     continue  # for another training of the same run
                 writer = name[: -len(".jsonl")]
                 if fault:
-                    self.requests.append(Request(writer, command, fault))
+                    told = self._faults[writer] = self._faults.get(writer, 0) + 1
+                    if told <= MOST_FAULTS:
+                        self.requests.append(Request(writer, command, fault))
+                    else:
+                        self.bad_lines += 1
                     continue
                 if isinstance(command, events.Pause):
                     self._kept = command.keep or not self._views(writer)

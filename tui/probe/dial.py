@@ -117,13 +117,16 @@ class Dial:
         """Reads the rates of an update: the scheduled ones and those that stand in the groups now."""
         groups = optimizer.param_groups
         rates = [*map(self._scheduled, groups), *(group.get("lr") for group in groups)]
-        numbers: list[Optional[float]] = [None] * len(rates)
+        numbers: list[Optional[float]] = []
         distant = []
         for place, rate in enumerate(rates):
-            if isinstance(rate, torch.Tensor) and not rate.is_cpu and rate.numel() == 1 and not self._asked:
+            if type(rate) is float:  # nearly always
+                numbers.append(rate)
+            elif isinstance(rate, torch.Tensor) and not rate.is_cpu and rate.numel() == 1 and not self._asked:
                 distant.append(place)
+                numbers.append(None)
             else:
-                numbers[place] = _number(rate)
+                numbers.append(_number(rate))
         if not distant:
             self._take(numbers)
         elif self._readout is None or self._readout.collect():
@@ -205,7 +208,7 @@ class Dial:
 
     def _turn_one(self, owner: int, holder: Any) -> None:
         rate = holder["lr"]
-        if isinstance(rate, torch.Tensor):
+        if type(rate) is not float and isinstance(rate, torch.Tensor):
             # groups and defaults often share one tensor; `.data`: a graph that saved the rate does not notice
             if id(rate) in self._turned or rate.numel() != 1 or not rate.is_floating_point():
                 return
@@ -234,7 +237,7 @@ class Dial:
             if of != owner:
                 continue
             del self._turned[key]
-            if isinstance(holder, torch.Tensor):
+            if type(holder) is not dict and isinstance(holder, torch.Tensor):
                 holder.data.copy_(torch.where(holder.data == ours, before, holder.data))
             else:
                 now = holder.get("lr")
@@ -244,7 +247,9 @@ class Dial:
     def _scheduled(self, group: Any) -> Any:
         """A group's rate as the program set it."""
         rate = group.get("lr")
-        turned = self._turned.get(id(rate if isinstance(rate, torch.Tensor) else group))
+        if not self._turned:
+            return rate
+        turned = self._turned.get(id(group if type(rate) is float or not isinstance(rate, torch.Tensor) else rate))
         return rate if turned is None else turned.before
 
     # ── an optimizer with hooks of the program's ──
@@ -283,6 +288,8 @@ class Dial:
 
 def _number(rate: Any) -> Optional[float]:
     """A rate as a float: of a number of any kind, or a tensor of one element."""
+    if type(rate) is float:
+        return float(rate)
     if isinstance(rate, torch.Tensor):
         return float(rate.detach().item()) if rate.numel() == 1 else None
     if isinstance(rate, (float, int)):
@@ -298,6 +305,5 @@ def _number(rate: Any) -> Optional[float]:
 def _ends(rates: list[Optional[float]]) -> Optional[list[float]]:
     """The lowest and the highest of several, or None when they are one and the same."""
     numbers = [rate for rate in rates if rate is not None]
-    if len(numbers) < 2 or min(numbers) == max(numbers):
-        return None
-    return [min(numbers), max(numbers)]
+    ends = [min(numbers), max(numbers)] if numbers else [0.0, 0.0]
+    return ends if ends[0] != ends[1] else None

@@ -103,8 +103,12 @@ class Gauges:
 class Turns:
     """Whose turn it is to be measured: when it is time, each optimizer at its own next update."""
 
+    PATIENCE = 64
+    """Updates that are watched for one whose turn it is; then it may never come again."""
+
     def __init__(self) -> None:
         self._owed: set[int] = set()
+        self._asked = 0
 
     def take(self, due: bool, optimizer: Any, in_use: Callable[[], list[Any]]) -> bool:
         """Is this optimizer, which is about to update, to be measured?
@@ -115,10 +119,17 @@ class Turns:
         """
         if due:
             self._owed = {id(one) for one in in_use()} | {id(optimizer)}
+            self._asked = 0
+        self._asked += 1
         if id(optimizer) not in self._owed:
             return False
         self._owed.discard(id(optimizer))
         return True
+
+    @property
+    def waiting(self) -> bool:
+        """Is an optimizer to be measured that may come soon?"""
+        return bool(self._owed) and self._asked < self.PATIENCE
 
 
 def owner_of(places: list[int], owners: list[int]) -> int:

@@ -13,14 +13,16 @@ from typing import Any, Callable, Protocol, Sequence
 
 import torch
 
-from .dynamo import left_alone
-
 from . import clipping
+from .dynamo import compiled_anything, left_alone
+from .quiet import Quiet
 
 
 class Listener(clipping.Listener, Protocol):
     """Who hears of the moments. None of them may return anything, and none may raise what is its own fault."""
 
+    quiet: Quiet
+    """Where most steps end."""
     walking: bool
     """Are the phases of a step followed? Else nobody needs to hear of `gradients` and `zeroed`."""
 
@@ -37,6 +39,9 @@ class Listener(clipping.Listener, Protocol):
     def scaled(self, optimizer: Any, found: Sequence[torch.Tensor]) -> None: ...
 
     def zeroed(self, optimizer: Any) -> None: ...
+
+    begins_afresh: Callable[[], None]
+    """Is set here: to be called when nothing that was known holds any more."""
 
 
 def bystander() -> bool:
@@ -83,16 +88,42 @@ def install(listener: Listener) -> None:
 
     @left_alone
     def after(optimizer: Any, args: Any, kwargs: Any) -> None:
+        quiet = listener.quiet
+        if quiet.until and quiet.update(optimizer):
+            if not quiet.until:
+                early.put_in_place(True)
+            return
         if not bystander():
+            early.put_in_place(True)
             listener.after_step(optimizer)
+            if quiet.until:
+                early.put_in_place(False)
 
-    register_optimizer_step_pre_hook(before)
+    early = Early(before, register_optimizer_step_pre_hook)
+    early.put_in_place(True)
+    listener.begins_afresh = lambda: early.put_in_place(True)
     register_optimizer_step_post_hook(after)
     _wrap_backward(listener)
     _wrap_zero_grad(Optimizer, listener)
     _wrap_loader(listener)
     clipping.install(listener, bystander)
     _wrap_scaler(listener)
+
+
+class Early:
+    """The hook before the update, which is only in place while it may have something to do. A compiled program would be
+    compiled again every time: there it stays."""
+
+    def __init__(self, hook: Callable[..., None], register: Callable[..., Any]) -> None:
+        self._hook, self._register = hook, register
+        self._handle: Any = None
+
+    def put_in_place(self, wanted: bool) -> None:
+        if wanted and self._handle is None:
+            self._handle = self._register(self._hook)
+        elif not wanted and self._handle is not None and not compiled_anything():
+            self._handle.remove()
+            self._handle = None
 
 
 _unscaled: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -126,6 +157,9 @@ def _wrap_backward(listener: Listener) -> None:
             root = root[0]
         single = isinstance(root, torch.Tensor) and root.numel() == 1
         if single:
+            quiet = listener.quiet
+            if quiet.until and not _unscaled and root.is_cpu and quiet.loss(root):
+                return backward(tensors, *args, **kwargs)
             begins(root)
         result = backward(tensors, *args, **kwargs)
         if single:

@@ -85,38 +85,38 @@ class Losses:
     def __init__(self) -> None:
         self._values: list[float] = []
         self._waiting: list[torch.Tensor] = []
-        self._in_hand: list[Union[float, torch.Tensor]] = []
+        self.in_hand_now: list[Union[float, torch.Tensor]] = []
         """Losses whose update has not been made yet."""
         self.last: Optional[float] = None
 
     def add(self, loss: torch.Tensor) -> None:
         """One loss, before its backward. `loss` has one element."""
-        if len(self._in_hand) > 4096:
+        if len(self.in_hand_now) > 4096:
             return
         if not loss.is_cpu:
-            self._in_hand.append(loss.detach())
+            self.in_hand_now.append(loss.detach())
             return
         value = loss.item()
         if type(value) is not complex:
-            self._in_hand.append(float(value))
+            self.in_hand_now.append(float(value))
 
     def updated(self) -> None:
         """The update that these losses were for has been made: they belong to the steps now."""
-        if len(self._in_hand) == 1 and type(self._in_hand[0]) is float:
-            self._values.append(self._in_hand.pop())  # type: ignore[arg-type]
+        if len(self.in_hand_now) == 1 and type(self.in_hand_now[0]) is float:
+            self._values.append(self.in_hand_now.pop())  # type: ignore[arg-type]
             return
-        for loss in self._in_hand:
+        for loss in self.in_hand_now:
             if isinstance(loss, float):
                 self._values.append(loss)
             elif isinstance(loss, torch.Tensor) and len(self._waiting) < 4096:
                 self._waiting.append(loss)
-        self._in_hand.clear()
+        self.in_hand_now.clear()
 
     def in_hand(self) -> Optional[float]:
         """The loss of the batch whose update is not made yet. Waits for a GPU: only for when training is held."""
-        if not self._in_hand:
+        if not self.in_hand_now:
             return None
-        loss = self._in_hand[-1]
+        loss = self.in_hand_now[-1]
         return loss if isinstance(loss, float) else float(loss.item())
 
     def read(self, readouts: list[Readout]) -> None:

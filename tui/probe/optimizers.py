@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 PATIENCE = 16
 """Updates. An optimizer that counted and lets others update so often in a row is done: the next model has begun."""
@@ -22,20 +22,11 @@ class Optimizers:
         self._known: dict[int, weakref.ReferenceType[Any]] = {}
         self._done: set[int] = set()
         self._first: Optional[int] = None
-        self._updates = 0
+        self.updates = 0
+        """Updates of the one that counts, since it does."""
         self._updates_of_others = 0
         self._groups = 0
         """Parameter groups of the one that counts: with a new one the model may have grown."""
-        self._counting: Callable[[], Any] = lambda: None
-        """The optimizer that counts the steps, or None."""
-
-    def steps_again(self, optimizer: Any) -> bool:
-        """Is it the one that counts the steps, as on most updates of most programs? Then it has been met with this."""
-        if self._counting() is not optimizer or len(optimizer.param_groups) != self._groups:
-            return False
-        self._updates += 1
-        self._updates_of_others = 0
-        return True
 
     def meet(self, optimizer: Any) -> bool:
         """It is about to update. True if those in use are others than before."""
@@ -50,16 +41,15 @@ class Optimizers:
             self._groups = len(optimizer.param_groups)
         self._done.discard(key)
         if key == self._first and not new:
-            self._updates += 1
+            self.updates += 1
             self._updates_of_others = 0
             return changed
         self._updates_of_others += 1
         first = self._known.get(self._first) if self._first is not None else None
-        done = self._updates_of_others >= PATIENCE or (new and self._updates >= PATIENCE)
+        done = self._updates_of_others >= PATIENCE or (new and self.updates >= PATIENCE)
         if first is None or first() is None or key == self._first or done:
             self._done = {other for other in self._known if other != key} if self._first is not None else set()
-            self._first, self._updates, self._updates_of_others = key, 1, 0
-            self._counting = self._known[key]
+            self._first, self.updates, self._updates_of_others = key, 1, 0
             self._groups = len(optimizer.param_groups)
             return True
         return changed

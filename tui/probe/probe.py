@@ -30,6 +30,7 @@ from .frames import is_foreign
 from .gate import Gate
 from .loggers import Loggers, install
 from .optimizers import searches
+from .quiet import Quiet
 from .ranks import Ranks, place_in_job
 from .recorder import Recorder
 from .steering import Steering
@@ -65,6 +66,7 @@ class Probe:
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
         self._first_forward: Any = None
+        self.begins_afresh: Callable[[], None] = lambda: None
         self.loggers: Optional[Loggers] = None
         """The doors of what the program logs with."""
         self.forget()
@@ -96,12 +98,15 @@ class Probe:
         """The optimizer in whose step forward and backward run, while that step is looked at."""
         self._by_hand: Optional[ByHand] = None
         """What is watched where no optimizer makes the updates."""
+        self._announced = 0
+        """The id of the optimizer whose step began last, if more than counting was done there."""
         self._passes = 0
         """Backward passes before the first update."""
-        self._updating = False
-        """Has an optimizer updated since the last `scaled`?"""
-        self._quiet_until = 0.0
-        """Before this time (of perf_counter) nothing is due: see `_look_ahead`."""
+        self.quiet = Quiet()
+        self.quiet.in_hand = self._summary.losses.in_hand_now
+        self.quiet.spend = self._cost.spend
+        self.quiet.updated = self._updated_quietly
+        self.begins_afresh()
         self.walking = True
         """The phases of a step are followed: somebody may hold at them, or their order is not known yet."""
 
@@ -124,7 +129,7 @@ class Probe:
         if is_foreign(error):
             raise error
         self._off.add(what)
-        self._quiet_until = 0.0
+        self.quiet.until = 0.0
         self._warn(f"{what}: no longer watched ({type(error).__name__}: {error})")
 
     def _warn(self, text: str) -> None:
@@ -199,7 +204,7 @@ class Probe:
     def clipped(self, size: torch.Tensor, limit: Any) -> None:
         """Gradients of this norm are being brought down to a limit."""
         if self._desk is None or self._thread == threading.get_ident():
-            self.guard("the clipping", self._summary.clips.add, self._summary.step, size, limit)
+            self._summary.clips.add(self._summary.step, size, limit)
 
     def clipped_entries(self, gradients: list[torch.Tensor], limit: Any) -> None:
         """The entries of these gradients are about to be brought down to a limit."""
@@ -231,7 +236,7 @@ class Probe:
         Args:
             inside: it was given a closure: forward and backward run inside its step, gradients are still to come.
         """
-        self._updating = True
+        self.quiet.stepped = True
         desk = self._desk
         if desk is None:
             self.guard("the start", self._claim, optimizer)
@@ -241,13 +246,11 @@ class Probe:
                 return
         if self._thread != threading.get_ident():
             return
-        # On most steps nothing is due and nobody asks for anything. What counts then is how little is touched: with
-        # cold caches every function and object costs.
         now = time.perf_counter()
-        if now < self._quiet_until and not desk.requests and self._optimizers.steps_again(optimizer):
-            self._cost.spend(time.perf_counter() - now)
+        if now < self.quiet.until and not desk.requests and self._optimizers.counts(optimizer):
             return
-        self._quiet_until = 0.0
+        self.quiet.until = 0.0
+        self._announced = id(optimizer)
         self._by_hand = None
         self.guard("the optimizers", self._meet, optimizer)
         self.steering.dial.settle()
@@ -285,16 +288,9 @@ class Probe:
         recorder, steering = self.recorder, self.steering
         if recorder.gaze.follows is not None and recorder.looking:
             self.guard("the path", recorder.gaze.follows)
-        now = time.perf_counter()
-        if now < self._quiet_until and now < recorder.tick_pace.at and getattr(optimizer, "found_inf", None) is None:
-            try:
-                if not self._summary.updated_quietly():
-                    recorder.new_epoch()
-                recorder.rate_used = optimizer.param_groups[0].get("lr")
-            except Exception as error:
-                self._fault("the step", error)
-            self._cost.spend(time.perf_counter() - now)
-            return
+        announced, self._announced = self._announced == id(optimizer), 0
+        if not announced and not self._optimizers.counts(optimizer):
+            self.guard("the optimizers", self._meet, optimizer)  # it came while the hook before the update was away
         first = self._optimizers.counts(optimizer) and not self._skips(optimizer)
         searched = searches(optimizer)
         self._inside = None
@@ -311,7 +307,7 @@ class Probe:
         steering.pass_phase("update")
         steering.gate.slow_down()
         self.guard("the outputs", recorder.expose, steering.forward_done)
-        self.guard("the pace", self._look_ahead)
+        self.guard("the pace", self._look_ahead, optimizer)
         steering.stop_if_asked()
 
     def scaled(self, optimizer: Any, found: Sequence[torch.Tensor]) -> None:
@@ -320,7 +316,7 @@ class Probe:
         Args:
             found: for an optimizer that looks for itself: whether they were not (above 0), for each device.
         """
-        updated, self._updating = self._updating, False
+        updated, self.quiet.stepped = self.quiet.stepped, False
         if self._thread == threading.get_ident() and self._optimizers.counts(optimizer):
             self.guard("skipped steps", self._summary.scaled, updated, found)
 
@@ -341,9 +337,9 @@ class Probe:
 
     def _wake(self) -> None:
         """Something was asked: from now on nothing is skipped until there is nothing to do again."""
-        self._quiet_until, self.walking = 0.0, True
+        self.quiet.until, self.walking = 0.0, True
 
-    def _look_ahead(self) -> None:
+    def _look_ahead(self, optimizer: Any) -> None:
         """Until when there will be nothing to do, unless somebody asks for something."""
         recorder = self.recorder
         calm = self.steering.calm
@@ -352,9 +348,24 @@ class Probe:
             until is None or not recorder.phases.order or recorder.pictures.exposed or self._by_hand is not None
         )
         if self.walking or until is None or self._summary.readouts or self._off:
-            self._quiet_until = 0.0
+            self.quiet.until = 0.0
             return
-        self._quiet_until = until
+        until = min(until, recorder.tick_pace.at)
+        if recorder.gaze.follows is None and until > time.perf_counter():
+            self.quiet.begin(until, optimizer)
+        else:
+            self.quiet.until = 0.0
+
+    def _updated_quietly(self, optimizer: Any) -> None:
+        """See `Quiet.updated`."""
+        self.quiet.stepped = True
+        self._optimizers.updates += 1
+        try:
+            if not self._summary.updated_quietly():
+                self.recorder.new_epoch()
+            self.recorder.rate_used = optimizer.param_groups[0].get("lr")
+        except Exception as error:
+            self._fault("the step", error)
 
     # ── updates by hand ──
 
@@ -421,6 +432,7 @@ class Probe:
                 restart=int(restart) if restart.isdecimal() else 0,
             )
         )
+        self.quiet.requests = desk.requests
         ranks = Ranks(self._run, rank, world, lambda: self._summary.step) if world > 1 else None
         if ranks is not None:
             ranks.begin(desk)

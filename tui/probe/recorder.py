@@ -147,7 +147,7 @@ class Recorder:
             self.look_at_the_model()
             tree = self.tree
             assert tree is not None
-        places = [tree.index[id(parameter)] for parameter in all_parameters([optimizer]) if has_norm(parameter.grad)]
+        places = self._measurable(tree, optimizer)
         if norms_due and places:
             self.summary.read_norms(tree, places, getattr(optimizer, "grad_scale", None), first)
             self.norm_pace.done(now, time.perf_counter() - now)
@@ -163,6 +163,11 @@ class Recorder:
             desk.show(self.live(self._gate.phase if self._gate.held else ""))
         else:
             self.pictures.close()
+
+    def _measurable(self, tree: Tree, optimizer: Any) -> list[int]:
+        """The tensors of an optimizer that have a gradient with a norm."""
+        places = [place for place in map(tree.place, all_parameters([optimizer])) if place is not None]
+        return [place for place in places if has_norm(getattr(tree.parameter(place), "grad", None))]
 
     def _looks_elsewhere(self) -> bool:
         """Has the viewer turned to something that was not pictured yet?"""
@@ -220,6 +225,8 @@ class Recorder:
         evaluating = self.looking and desk is not None and Gaze.evaluating(desk.wish)
         if evaluating and self.gaze.listens_at <= time.perf_counter():
             return None
+        if self._norm_turns.waiting or self._ratio_turns.waiting:
+            return 0.0
         until = min(self.norm_pace.at, self.ratio_pace.at, time.perf_counter() + LOOK_AGAIN_S)
         until = min(until, self.gaze.listens_at) if evaluating else until
         return min(until, self.pictures.pace.at) if self.looking else until
@@ -270,8 +277,7 @@ class Recorder:
         tree = self.tree
         if tree is None or optimizer is None:
             return
-        places = [place for place in map(tree.place, all_parameters([optimizer])) if place is not None]
-        places = [place for place in places if has_norm(getattr(tree.parameter(place), "grad", None))]
+        places = self._measurable(tree, optimizer)
         if places:
             self.summary.read_norms(tree, places, getattr(optimizer, "grad_scale", None))
             self.summary.collect_all()

@@ -7,7 +7,8 @@ from typing import Optional
 
 import torch
 
-from .forms import is_plain
+from .forms import bytes_of, is_plain
+from .frames import is_foreign
 from .meter import local, sample
 from .tree import Tree
 
@@ -21,22 +22,28 @@ class Starts:
 
     def __init__(self, tree: Tree) -> None:
         self._kept: dict[int, _Kept] = {}
-        left, left_for_samples = KEPT_BYTES, KEPT_BYTES
+        self._left, self._left_for_samples = KEPT_BYTES, KEPT_BYTES
         with torch.no_grad():
             for parameter in tree.parameters(range(len(tree))):
-                if not is_plain(parameter):
-                    continue
-                part = local(parameter.detach())
-                size = part.numel() * part.element_size()
-                if size <= left:
-                    left -= size
-                    self._kept[id(parameter)] = _Kept(parameter, whole=part.clone())
-                    continue
-                entries = sample(parameter)
-                size = entries.numel() * entries.element_size()
-                if size <= left_for_samples:
-                    left_for_samples -= size
-                    self._kept[id(parameter)] = _Kept(parameter, samples=entries.clone())
+                if is_plain(parameter):
+                    self._keep(parameter)
+
+    def _keep(self, parameter: torch.Tensor) -> None:
+        try:
+            part = local(parameter.detach())
+            size = bytes_of(part)
+            if size <= self._left:
+                self._kept[id(parameter)] = _Kept(parameter, whole=part.clone())
+                self._left -= size
+                return
+            entries = sample(parameter)
+            size = bytes_of(entries)
+            if size <= self._left_for_samples:
+                self._kept[id(parameter)] = _Kept(parameter, samples=entries.clone())
+                self._left_for_samples -= size
+        except Exception as error:  # a class of tensors that cannot be copied: it has no start
+            if is_foreign(error):
+                raise
 
     def extend(self, tree: Tree) -> None:
         """Parameters that came later start where they were first seen."""
