@@ -117,13 +117,19 @@ def _merge(a: Bucket, b: Optional[Bucket] = None) -> Bucket:
     )
 
 
-def smooth(values: list[float], strength: float = 0.9) -> list[float]:
-    """Exponential moving average, corrected for its start (Kingma & Ba 2015, §3); values that are not finite pass."""
+def smooth(values: list[float], strength: float = 0.9, counts: Optional[list[int]] = None) -> list[float]:
+    """Exponential moving average, corrected for its start (Kingma & Ba 2015, §3); values that are not finite pass.
+
+    Args:
+        counts: how many values each of them is the mean of, in relation to what is usual: a mean of many weighs more.
+    """
     out, running, weight = [], 0.0, 0.0
-    for value in values:
+    usual = sorted(counts)[len(counts) // 2] if counts else 1
+    for place, value in enumerate(values):
         if math.isfinite(value):
-            running = strength * running + (1 - strength) * value
-            weight = strength * weight + (1 - strength)
+            keep = strength ** (counts[place] / max(1, usual)) if counts else strength
+            running = keep * running + (1 - keep) * value
+            weight = keep * weight + (1 - keep)
             out.append(running / weight)
         else:
             out.append(value)

@@ -80,13 +80,22 @@ def _mark(leaf: torch.Tensor, place: int) -> tuple[Any, ...]:
     """What changes when a tensor is updated or its gradient is cleared. Values are only read where that waits for no
     device."""
     grad = leaf.grad
-    entry: Optional[float] = None
-    if place < MOST_SAMPLED and leaf.is_cpu and leaf.layout == torch.strided and leaf.numel() and not leaf.is_complex():
-        flat = local(leaf.detach()).reshape(-1) if leaf.is_contiguous() else local(leaf.detach()).flatten()
-        entry = flat[flat.numel() // 2].item()
-        entry = entry if entry == entry else 0.0  # NaN is unlike itself
+    entry = _entry(leaf) if place < MOST_SAMPLED else None
     cleared = (None, 0) if grad is None else (id(grad), grad._version)
     return (leaf._version, leaf.data_ptr() if leaf.layout == torch.strided else 0, cleared, entry)
+
+
+def _entry(leaf: torch.Tensor) -> Optional[float]:
+    """One value of a tensor on the CPU, or None where there is none to be read."""
+    part = local(leaf.detach())
+    if not (part.is_cpu and part.layout == torch.strided and part.numel() and not part.is_complex()):
+        return None
+    # storage that was given back for a while (FSDP does so between two passes)
+    if part.untyped_storage().nbytes() < (part.storage_offset() + part.numel()) * part.element_size():
+        return None
+    flat = part.reshape(-1) if part.is_contiguous() else part.flatten()
+    value = float(flat[flat.numel() // 2].item())
+    return value if value == value else 0.0  # NaN is unlike itself
 
 
 def leaves_of(loss: torch.Tensor) -> list[torch.Tensor]:

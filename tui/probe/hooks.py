@@ -143,6 +143,15 @@ def _wrap_backward(listener: Listener) -> None:
         listener.loss(true)
 
     @left_alone
+    def inner_or_traced() -> bool:
+        return _graph_task() != -1 or bystander()
+
+    @left_alone
+    def quietly(root: torch.Tensor) -> bool:
+        quiet = listener.quiet
+        return bool(quiet.until) and not _unscaled and root.is_cpu and quiet.loss(root)
+
+    @left_alone
     def ended() -> None:
         if listener.walking:
             listener.gradients()
@@ -150,15 +159,14 @@ def _wrap_backward(listener: Listener) -> None:
     @functools.wraps(backward)
     def watched(tensors: Any, *args: Any, **kwargs: Any) -> Any:
         # only the outermost call (checkpointing enters again), only a single root of one element
-        if _graph_task() != -1 or bystander():
+        if inner_or_traced():
             return backward(tensors, *args, **kwargs)
         root = tensors
         if isinstance(root, (list, tuple)) and len(root) == 1:
             root = root[0]
         single = isinstance(root, torch.Tensor) and root.numel() == 1
         if single:
-            quiet = listener.quiet
-            if quiet.until and not _unscaled and root.is_cpu and quiet.loss(root):
+            if quietly(root):
                 return backward(tensors, *args, **kwargs)
             begins(root)
         result = backward(tensors, *args, **kwargs)

@@ -19,7 +19,7 @@ class Readout:
     def __init__(self, vector: torch.Tensor, then: Callable[[list[float]], None]) -> None:
         self._then = then
         self._event: Optional[Any] = None
-        self._values = vector
+        self._torch.zeros_like(values).index_add_(0, place, values[order]) = vector
         if vector.device.type == "cuda":
             self._values = torch.empty(vector.shape, dtype=vector.dtype, pin_memory=True)
             self._values.copy_(vector, non_blocking=True)
@@ -87,6 +87,10 @@ class Losses:
         self._waiting: list[torch.Tensor] = []
         self.in_hand_now: list[Union[float, torch.Tensor]] = []
         """Losses whose update has not been made yet."""
+        self.searches = False
+        """They are one loss at several places."""
+        self.passes = 1
+        """Backward passes that the last update was made of."""
         self.last: Optional[float] = None
 
     def add(self, loss: torch.Tensor) -> None:
@@ -104,20 +108,36 @@ class Losses:
         """The update that these losses were for has been made: they belong to the steps now."""
         if len(self.in_hand_now) == 1 and type(self.in_hand_now[0]) is float:
             self._values.append(self.in_hand_now.pop())  # type: ignore[arg-type]
+            self.passes = 1
             return
-        for loss in self.in_hand_now:
-            if isinstance(loss, float):
-                self._values.append(loss)
-            elif isinstance(loss, torch.Tensor) and len(self._waiting) < 4096:
-                self._waiting.append(loss)
+        self.passes = len(self.in_hand_now)
+        loss = self.take()
+        if isinstance(loss, float):
+            self._values.append(loss)
+        elif loss is not None and len(self._waiting) < 4096:
+            self._waiting.append(loss)
+
+    def take(self) -> Optional[Union[float, torch.Tensor]]:
+        """The loss that the update in hand is for, which is used up with it. Gradients of several backward passes add
+        up, and so do their losses; of a line search that evaluates one loss several times the last one counts."""
+        loss = self._sum()
         self.in_hand_now.clear()
+        self.searches = False
+        return loss
+
+    def _sum(self) -> Optional[Union[float, torch.Tensor]]:
+        waiting = self.in_hand_now
+        if not waiting:
+            return None
+        if len(waiting) == 1 or self.searches:
+            return waiting[-1]
+        with torch.no_grad():
+            return sum(waiting[1:], waiting[0])
 
     def in_hand(self) -> Optional[float]:
         """The loss of the batch whose update is not made yet. Waits for a GPU: only for when training is held."""
-        if not self.in_hand_now:
-            return None
-        loss = self.in_hand_now[-1]
-        return loss if isinstance(loss, float) else float(loss.item())
+        loss = self._sum()
+        return float(loss.item()) if isinstance(loss, torch.Tensor) else loss
 
     def read(self, readouts: list[Readout]) -> None:
         """Starts the copy of what waits on a GPU."""
@@ -189,7 +209,7 @@ def entries(gradient: torch.Tensor) -> torch.Tensor:
     place = torch.zeros_like(keys)
     place[1:] = (keys[1:] != keys[:-1]).cumsum(0)
     values = values.float() if values.dtype in _NARROW else values
-    return torch.zeros_like(values).index_add_(0, place, values[order])
+    return values
 
 
 _NARROW = (torch.float16, torch.bfloat16)

@@ -58,6 +58,12 @@ class Optimizers:
         """Are its updates the steps?"""
         return id(optimizer) == self._first
 
+    def name(self, optimizer: Any) -> str:
+        """What it is called: its class, with its number where several are in use."""
+        there = self.in_use()
+        place = next((number for number, one in enumerate(there, 1) if one is optimizer), 0)
+        return f"{type(optimizer).__name__} {place}" if len(there) > 1 and place else type(optimizer).__name__
+
     def in_use(self) -> list[Any]:
         """Those alive that have not been done with, in the order in which they were met."""
         alive = [reference() for key, reference in self._known.items() if key not in self._done]

@@ -52,6 +52,10 @@ class Pictures:
     def meet(self, tree: Tree) -> None:
         """The model, or a new one: keeps its start. What was seen of modules was seen of the one before."""
         self.activations, self.shapes = [], None
+        self.picture = self._shown = None
+        if self._exposure is not None:
+            self._exposure.close()
+            self._exposure = None
         if self._starts is None:
             self._starts = Starts(tree)
         else:

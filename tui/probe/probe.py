@@ -79,6 +79,8 @@ class Probe:
         self._desk: Optional[Desk] = None
         self._off: set[str] = set()
         self._told = False
+        self._unsaid: list[str] = []
+        """Warnings from before there was a stream."""
         self._hold_first = bool(environment("BACKLIT_HOLD"))
         dial = Dial()
         gate = Gate(self._attend, _positive(environment("BACKLIT_SPEED")), bool(environment("BACKLIT_OPENING")))
@@ -133,9 +135,11 @@ class Probe:
         self._warn(f"{what}: no longer watched ({type(error).__name__}: {error})")
 
     def _warn(self, text: str) -> None:
-        if self._desk is not None:
-            self._desk.say(events.Warning(self.recorder.now(), self._summary.step, text), urgent=True)
-        if self._desk is None or self._desk.gone:
+        if self._desk is None:
+            self._unsaid.append(text)  # the program's own output is not the place for it
+            return
+        self._desk.say(events.Warning(self.recorder.now(), self._summary.step, text), urgent=True)
+        if self._desk.gone:
             self._tell(text)
 
     def _tell(self, text: str) -> None:
@@ -283,6 +287,7 @@ class Probe:
 
     def after_step(self, optimizer: Any) -> None:
         """An optimizer has updated: weights have moved."""
+        self.quiet.stepped = True
         if self._desk is None or self._thread != threading.get_ident():
             return
         recorder, steering = self.recorder, self.steering
@@ -295,6 +300,7 @@ class Probe:
         searched = searches(optimizer)
         self._inside = None
         if searched:
+            self._summary.losses.searches = True
             self.guard("the gradients", recorder.measure, optimizer)
         self.guard("the rate", steering.dial.turn_back, optimizer)
         self.guard("the step", recorder.stepped, optimizer, first)
@@ -440,6 +446,8 @@ class Probe:
         self.steering.begin(desk, ranks, tape_of_this_process() if number == 0 or world > 1 else None)
         desk.start()
         self._desk = desk
+        while self._unsaid:
+            self._warn(self._unsaid.pop(0))
         _at_exit(self._end, os.getpid())
         for one in [optimizer] if optimizer is not None else find_optimizers():
             self._meet(one)

@@ -139,8 +139,9 @@ class Recorder:
         in_use, first = self.optimizers.in_use, self.optimizers.counts(optimizer)
         norms_due = self._gate.unhurried or self._norm_turns.take(self.norm_pace.due(now), optimizer, in_use)
         ratio_due = single or self._ratio_turns.take(self.ratio_pace.due(now), optimizer, in_use)
-        photo_due = self.looking and (single or self._picture_due(now) or self._looks_elsewhere())
-        if not (norms_due or ratio_due or photo_due or self.pictures.exposed):
+        exposed = first and self.pictures.exposed  # the forward pass of the first one's model is what it waits for
+        photo_due = first and self.looking and (single or self._picture_due(now) or self._looks_elsewhere())
+        if not (norms_due or ratio_due or photo_due or exposed):
             return
         tree = self.tree
         if tree is None or tree.is_other(all_parameters([optimizer])):
@@ -148,20 +149,21 @@ class Recorder:
             tree = self.tree
             assert tree is not None
         places = self._measurable(tree, optimizer)
+        began = time.thread_time()
         if norms_due and places:
             self.summary.read_norms(tree, places, getattr(optimizer, "grad_scale", None), first)
-            self.norm_pace.done(now, time.perf_counter() - now)
+            self.norm_pace.done(now, time.thread_time() - began)
         if ratio_due and places:
-            began = time.perf_counter()
+            began = time.thread_time()
             with torch.no_grad():
                 self._change = (Change(tree.parameters(places)), places)
-            self.ratio_pace.done(began, 3 * (time.perf_counter() - began))  # comparing costs twice as much again
+            self.ratio_pace.done(now, 3 * (time.thread_time() - began))  # comparing costs twice as much again
         desk = self.desk
-        if desk is not None and desk.looking and (photo_due or self.pictures.exposed):
+        if desk is not None and desk.looking and (photo_due or exposed):
             self.pictures.take(tree, desk.wish)
             self.gaze.before_update(tree, optimizer)
             desk.show(self.live(self._gate.phase if self._gate.held else ""))
-        else:
+        elif first:
             self.pictures.close()
 
     def _measurable(self, tree: Tree, optimizer: Any) -> list[int]:
@@ -174,7 +176,9 @@ class Recorder:
         return self.desk is not None and self.pictures.wants(self.desk.wish)
 
     def stepped(self, optimizer: Any, first: bool) -> None:
-        """After an update."""
+        """After an update. `first`: it counts as a step."""
+        if not first:
+            self._updated_another(optimizer)
         if first and not self.summary.updated_quietly():
             self.new_epoch()
         if self._change is not None and self.tree is not None:
@@ -189,8 +193,20 @@ class Recorder:
                 self._dial.read(optimizer)
             if now - self._t0 > SETTLED_S:
                 self.tick_pace.share, self.tick_pace.every_s = 0.001, 0.1
+            began = time.thread_time()
             self.make_tick(now)
-            self.tick_pace.done(now, time.perf_counter() - now)
+            self.tick_pace.done(now, time.thread_time() - began)
+
+    def _updated_another(self, optimizer: Any) -> None:
+        """Another optimizer than the one that counts the steps has updated: what was in hand was its loss. Or the one
+        that counts has skipped an update."""
+        losses = self.summary.losses
+        if self.optimizers.counts(optimizer):
+            losses.updated()
+            return
+        loss = losses.take()
+        if loss is not None:
+            self.logbook.log(self.now(), self.summary.step, {f"loss of {self.optimizers.name(optimizer)}": loss})
 
     def new_epoch(self) -> None:
         """The update just made was the first of a pass over the training loader."""

@@ -89,6 +89,7 @@ class Summary:
         """
         if not updated:
             self.skipped += 1
+            self.losses.updated()
         elif found:
             self._found.append(found[0] if len(found) == 1 else torch.stack([one.to(found[0].device) for one in found]).max())
             if len(self._found) >= MOST_FOUND:
@@ -220,6 +221,7 @@ class Summary:
             period=short(self._period),
             wait=self._wait,
             skipped=self.skipped,
+            passes=self.losses.passes,
         )
 
     def with_norms(self, tick: Optional[Tick]) -> Tick:

@@ -13,7 +13,7 @@ from ..run.events import WEIGHT_LEVELS, Command, Presence, TryWeight
 from ..run.walk import Nudge, Verdict, Walk
 from .eyes import Eye
 from .meter import readable
-from .seen import Focus, Record
+from .seen import Focus, Kept, Record
 from .specimen import Replica, Specimen
 from .stages import stages_of, with_after
 from .tree import Tree
@@ -127,7 +127,8 @@ class Walker(Eye):
         assert record is not None
         focus = Focus(record, self._wish.sample)
         graded = "backward" in record.passed
-        row = focus.row(record.given or (record.seen[0].given if record.seen else None))
+        given = record.given or (record.seen[0].given if record.seen else None)
+        row = focus.row(given)
         if self._specimen is not None:
             self._verdict = verdict_of(record, self._specimen, focus, graded)
         stages, cut = stages_of(record, focus, graded)
@@ -137,7 +138,7 @@ class Walker(Eye):
             of=focus.batch or 1,
             input=row.reshape(-1)[:MOST_INPUT].tolist() if row is not None else [],
             shape=list(row.shape) if row is not None else [],
-            picture=picture_of(row),
+            picture=picture_of(row, whole_numbers=given is not None and _counts(given)),
             stages=stages,
             skipped=record.skipped,
             skipped_at=cut,
@@ -240,10 +241,14 @@ def words_of(optimizer: Any) -> str:
     return ", ".join(words)
 
 
-def picture_of(row: Optional[torch.Tensor]) -> str:
+def _counts(kept: Kept) -> bool:
+    return kept.values is not None and not kept.values.is_floating_point()
+
+
+def picture_of(row: Optional[torch.Tensor], whole_numbers: bool = False) -> str:
     """A sample as letters of `WEIGHT_LEVELS`, from its lowest to its highest value, where it is an image or a flat row
-    with the length of one."""
-    if row is None:
+    with the length of one. A flat row of whole numbers is none: they are most likely the ids of words."""
+    if row is None or (whole_numbers and row.dim() == 1):
         return ""
     image = row
     if image.dim() == 3 and image.shape[0] in (1, 3):

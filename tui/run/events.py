@@ -152,6 +152,8 @@ class Tick:
     """Share of the wall time that the probe itself took, lately."""
     period: Optional[float] = None
     """Mean number of steps between two measurements of the gradients, lately."""
+    passes: int = 1
+    """Backward passes that the last update was made of: its loss is their sum, as its gradients are."""
     skipped: int = 0
     """Steps that a GradScaler has skipped so far, because gradients were not finite."""
     wait: Optional[float] = None

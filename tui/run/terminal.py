@@ -24,8 +24,10 @@ from typing import Any, Optional
 from .directory import RunDirectory, read_object, replace, replace_bytes
 from .waiting import Waiting, waiting
 
-LOOK_S = 0.02
-"""How often what was typed, the size and the program's end are looked for: below what a person notices."""
+TALK_S, LOOK_S = 0.02, 0.1
+"""How often what was typed, the size and the program's end are looked for: while somebody types, and else."""
+TALKING_S = 3.0
+"""For so long after something was typed more is expected."""
 SILENT_S = 0.3
 """A program that waits for input is silent for this long before it is asked about."""
 ASK_S = 0.2
@@ -81,6 +83,8 @@ class ProgramTerminal:
         self._typed = bytearray()
         self._tail = b""
         self._heard = time.monotonic()
+        self._spoken = -TALKING_S
+        self._pace = LOOK_S
         self._look = self._ask = 0.0
         self._told: Optional[Waiting] = None
 
@@ -95,14 +99,15 @@ class ProgramTerminal:
     def attend(self, program: subprocess.Popen[bytes]) -> int:
         """Serves the terminal until the program has ended, and returns its status as Popen has it."""
         while program.poll() is None:
-            readable, writable, _ = select.select([self._master], [self._master] if self._typed else [], [], LOOK_S)
+            readable, writable, _ = select.select([self._master], [self._master] if self._typed else [], [], self._pace)
             now = time.monotonic()
             if readable:
                 self._copy(now)
             if writable:
                 self._pass_on(now)
             if now >= self._look:
-                self._look = now + LOOK_S
+                self._pace = TALK_S if now - self._spoken < TALKING_S else LOOK_S
+                self._look = now + self._pace
                 self._take_typed()
                 self._take_size()
                 self._tell_waiting(program.pid, now)
@@ -136,7 +141,7 @@ class ProgramTerminal:
         """Takes what the program left unread."""
         now = time.monotonic()
         deadline = now + LAST_WORDS_S
-        while now < deadline and (not select.select([self._master], [], [], LOOK_S)[0] or self._copy(now)):
+        while now < deadline and (not select.select([self._master], [], [], TALK_S)[0] or self._copy(now)):
             now = time.monotonic()
         self.flush()
 
@@ -175,7 +180,7 @@ class ProgramTerminal:
             del self._typed[: os.write(self._master, self._typed)]
         except OSError:
             pass  # it reads too slowly, or has closed its terminal
-        self._heard = now
+        self._heard = self._spoken = now
         self._tell(Waiting())
 
     # ── size ──

@@ -72,6 +72,7 @@ class Loss(Panel):
             len(state.marks),
             len(state.validation),
             scene.status,
+            scene.source.shown,
             scene.source.catching_up,
         )
         if scene.paused:
@@ -126,7 +127,7 @@ def draw_loss(state: RunState, width: int, height: int, log_y: bool) -> list[Lin
         if curve.highs != curve.lows:
             lines.append(chart.Line(curve.steps, curve.highs, "train_dim"))
         strength = 0.5 if curve.highs != curve.lows else (0.9 if len(curve.means) > 40 else 0.6)
-        means = smooth(curve.means, strength)  # means of many steps are smooth already
+        means = smooth(curve.means, strength, curve.counts)  # means of many steps are smooth already
         lines.append(chart.Line(curve.steps, means, "train"))
     if len(state.validation):
         xs = [float(b.last) for b in state.validation.buckets]
@@ -156,16 +157,19 @@ class _Curve:
     lows: list[float]
     highs: list[float]
     means: list[float]
+    counts: list[int]
+    """Steps that each of them sums up."""
 
 
 def _curve(series: Series) -> _Curve:
-    curve = _Curve([], [], [], [])
+    curve = _Curve([], [], [], [], [])
     for b in series.buckets:
         known = b.odd < b.count
         curve.steps.append(float(b.last))
         curve.lows.append(b.low if known else math.nan)
         curve.highs.append(math.nan if b.odd else b.high)
         curve.means.append(b.mean)
+        curve.counts.append(b.count)
     return curve
 
 
