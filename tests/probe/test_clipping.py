@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_  # before any hook is there, as a test is collected
 
 from tui.probe.clipping import Clips
+from tui.probe.meter import Readout
 from tui.run import events
 
 from .conftest import Watch
@@ -171,3 +172,23 @@ def test_what_cannot_be_read_is_left_alone() -> None:
     assert clips.told() == {"clipped": 1.0, "clip_at": 1.0, "clip_by": ""}
     clips.forget()
     assert clips.told() == {}
+
+
+def test_sizes_on_a_device_are_copied_together() -> None:
+    class OnDevice(torch.Tensor):
+        """Not to be read one by one."""
+
+        is_cpu = False
+
+        def item(self) -> Any:
+            raise AssertionError("that would wait for the device")
+
+    clips = Clips()
+    for step, size in enumerate([0.5, 2.0, 3.0, math.inf]):
+        clips.add(step, torch.zeros(()), 1.0)
+        waiting = clips._waiting.pop()
+        clips._waiting.append((waiting[0], torch.tensor(size).as_subclass(OnDevice), 1.0, False))
+    readouts: list[Readout] = []
+    clips.read(readouts)
+    assert clips.told() == {} and [readout.collect() for readout in readouts] == [True]
+    assert clips.told() == {"clipped": 0.6667, "clip_at": 1.0, "clip_by": ""}

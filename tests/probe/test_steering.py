@@ -595,3 +595,41 @@ def test_held_at_the_very_start_then_released(run: Any, relay: Any, monkeypatch:
     watch.steered(train, steer)
     watch.end()
     assert seen == [("start", 0, 0)]
+
+
+def test_a_step_that_calls_its_parents_step_is_one_update(watch: Watch) -> None:
+    class Louder(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            return super().step(closure)
+
+    parameter = torch.nn.Parameter(torch.ones(2))
+    torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)  # torch wraps its step, too
+    optimizer = Louder([parameter], lr=0.01)
+    for _ in range(40):
+        parameter.square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert [one.step for one in watch.end() if isinstance(one, events.End)] == [40]
+
+
+def test_a_closure_without_a_backward_pass_does_not_hide_the_updates(watch: Watch) -> None:
+    parameter = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([parameter], lr=0.01)
+    made = [0]
+
+    def train() -> None:
+        while True:
+            parameter.square().sum().backward()
+            optimizer.step(lambda: None)  # type: ignore[arg-type, return-value]
+            optimizer.zero_grad()
+            made[0] += 1
+
+    def steer(hand: Hand) -> None:
+        until(lambda: made[0] > 3)
+        hand.answer(events.Pause())
+        before = made[0]
+        hand.ask(events.Step(n=2))
+        until(lambda: hand.held(before + 2))
+        assert made[0] == before + 2 and hand.gates()[-1].phase == "backward"
+
+    watch.steered(train, steer)

@@ -15,6 +15,7 @@ import torch
 
 from . import clipping
 from .dynamo import compiled_anything, left_alone
+from .nesting import inner_part
 from .quiet import Quiet
 
 
@@ -82,7 +83,7 @@ def install(listener: Listener) -> None:
 
     @left_alone
     def before(optimizer: Any, args: Any, kwargs: Any) -> None:
-        if not bystander():
+        if not bystander() and not inner_part(optimizer):
             closure = args[1] if len(args) > 1 else kwargs.get("closure")
             listener.before_step(optimizer, closure is not None)
 
@@ -93,7 +94,7 @@ def install(listener: Listener) -> None:
             if not quiet.until:
                 early.put_in_place(True)
             return
-        if not bystander():
+        if not bystander() and not inner_part(optimizer):
             early.put_in_place(True)
             listener.after_step(optimizer)
             if quiet.until:

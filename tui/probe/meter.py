@@ -19,7 +19,7 @@ class Readout:
     def __init__(self, vector: torch.Tensor, then: Callable[[list[float]], None]) -> None:
         self._then = then
         self._event: Optional[Any] = None
-        self._torch.zeros_like(values).index_add_(0, place, values[order]) = vector
+        self._values = vector
         if vector.device.type == "cuda":
             self._values = torch.empty(vector.shape, dtype=vector.dtype, pin_memory=True)
             self._values.copy_(vector, non_blocking=True)

@@ -23,6 +23,24 @@ def _code_around_a_step() -> Optional[CodeType]:
 _AROUND = _code_around_a_step()
 
 
+_STACKED: dict[type, bool] = {}
+
+
+def stacked(optimizer: Any) -> bool:
+    """Are there several steps, one around the other, that torch calls its hooks for?"""
+    kind = type(optimizer)
+    known = _STACKED.get(kind, False)
+    if not known:  # torch wraps a class's step when the first optimizer of that class is made: it may still come
+        wrapped = [one for one in kind.__mro__ if getattr(one.__dict__.get("step"), "hooked", False)]
+        known = _STACKED[kind] = len(wrapped) > 1
+    return known
+
+
+def inner_part(optimizer: Any) -> bool:
+    """Does this hook belong to a `super().step()` inside the optimizer's own step? Then the outer one is the update."""
+    return stacked(optimizer) and id(optimizer) in steps_under_way()[1:]
+
+
 def steps_under_way() -> list[int]:
     """The ids of the optimizers whose step this thread is inside of, the innermost first; one that calls
     `super().step()` may stand here twice. In a hook, the step that the hook belongs to is the first of them."""

@@ -29,6 +29,7 @@ from .dial import Dial
 from .frames import is_foreign
 from .gate import Gate
 from .loggers import Loggers, install
+from .nesting import stacked
 from .optimizers import searches
 from .quiet import Quiet
 from .ranks import Ranks, place_in_job
@@ -100,6 +101,8 @@ class Probe:
         """The optimizer in whose step forward and backward run, while that step is looked at."""
         self._by_hand: Optional[ByHand] = None
         """What is watched where no optimizer makes the updates."""
+        self._hollow = 0
+        """The id of an optimizer whose closures do not run backward: some libraries pass one always."""
         self._announced = 0
         """The id of the optimizer whose step began last, if more than counting was done there."""
         self._passes = 0
@@ -258,7 +261,7 @@ class Probe:
         self._by_hand = None
         self.guard("the optimizers", self._meet, optimizer)
         self.steering.dial.settle()
-        if not inside:
+        if not inside or self._hollow == id(optimizer):
             self._before_update(optimizer)
             return
         self._inside, self.walking = weakref.ref(optimizer), True
@@ -298,6 +301,8 @@ class Probe:
             self.guard("the optimizers", self._meet, optimizer)  # it came while the hook before the update was away
         first = self._optimizers.counts(optimizer) and not self._skips(optimizer)
         searched = searches(optimizer)
+        if self._inside is not None and not searched:
+            self._hollow = id(optimizer)
         self._inside = None
         if searched:
             self._summary.losses.searches = True
@@ -357,7 +362,7 @@ class Probe:
             self.quiet.until = 0.0
             return
         until = min(until, recorder.tick_pace.at)
-        if recorder.gaze.follows is None and until > time.perf_counter():
+        if recorder.gaze.follows is None and until > time.perf_counter() and not stacked(optimizer):
             self.quiet.begin(until, optimizer)
         else:
             self.quiet.until = 0.0
