@@ -148,9 +148,9 @@ def _wrap_backward(listener: Listener) -> None:
         return _graph_task() != -1 or bystander()
 
     @left_alone
-    def quietly(root: torch.Tensor) -> bool:
+    def quietly(root: Any) -> bool:
         quiet = listener.quiet
-        return bool(quiet.until) and not _unscaled and root.is_cpu and quiet.loss(root)
+        return bool(quiet.until) and not _unscaled and quiet.loss(root)
 
     @left_alone
     def ended() -> None:
@@ -160,15 +160,13 @@ def _wrap_backward(listener: Listener) -> None:
     @functools.wraps(backward)
     def watched(tensors: Any, *args: Any, **kwargs: Any) -> Any:
         # only the outermost call (checkpointing enters again), only a single root of one element
-        if inner_or_traced():
+        if quietly(tensors) or inner_or_traced():
             return backward(tensors, *args, **kwargs)
         root = tensors
         if isinstance(root, (list, tuple)) and len(root) == 1:
             root = root[0]
         single = isinstance(root, torch.Tensor) and root.numel() == 1
         if single:
-            if quietly(root):
-                return backward(tensors, *args, **kwargs)
             begins(root)
         result = backward(tensors, *args, **kwargs)
         if single:

@@ -83,7 +83,8 @@ class Losses:
     """The losses of the steps since the last tick: last, low, high, mean. Non-finite values are values."""
 
     def __init__(self) -> None:
-        self._values: list[float] = []
+        self.values: list[float] = []
+        """Of the updates since a tick was recorded."""
         self._waiting: list[torch.Tensor] = []
         self.in_hand_now: list[Union[float, torch.Tensor]] = []
         """Losses whose update has not been made yet."""
@@ -106,14 +107,10 @@ class Losses:
 
     def updated(self) -> None:
         """The update that these losses were for has been made: they belong to the steps now."""
-        if len(self.in_hand_now) == 1 and type(self.in_hand_now[0]) is float:
-            self._values.append(self.in_hand_now.pop())  # type: ignore[arg-type]
-            self.passes = 1
-            return
         self.passes = len(self.in_hand_now)
         loss = self.take()
         if isinstance(loss, float):
-            self._values.append(loss)
+            self.values.append(loss)
         elif loss is not None and len(self._waiting) < 4096:
             self._waiting.append(loss)
 
@@ -144,12 +141,12 @@ class Losses:
         if self._waiting:
             flat = torch.stack([loss.reshape(()).float() for loss in self._waiting])
             self._waiting = []
-            readouts.append(Readout(flat, self._values.extend))
+            readouts.append(Readout(flat, self.values.extend))
 
     def window(self) -> tuple[Optional[float], Optional[float], Optional[float], Optional[float]]:
         """(last, low, high, mean) since `forget`; the last three are None when one value or none came. Low and high are
         of the finite values where there are any; a value that is not finite shows in high and in the mean."""
-        values = self._values
+        values = self.values
         if values:
             self.last = values[-1]
         if len(values) < 2:
@@ -159,12 +156,12 @@ class Losses:
         low = min(finite) if finite else odd[0]
         high = odd[0] if odd else max(finite)
         if len(values) > 8192:  # nothing was recorded for long: keep the extremes, thin the rest
-            self._values = [low, high, *values[2::2]]
+            self.values = [low, high, *values[2::2]]
         return self.last, low, high, sum(values) / len(values)
 
     def forget(self) -> None:
         """A tick was recorded: the next one sums up what comes from now on."""
-        self._values = []
+        self.values = []
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:
@@ -209,7 +206,7 @@ def entries(gradient: torch.Tensor) -> torch.Tensor:
     place = torch.zeros_like(keys)
     place[1:] = (keys[1:] != keys[:-1]).cumsum(0)
     values = values.float() if values.dtype in _NARROW else values
-    return values
+    return torch.zeros_like(values).index_add_(0, place, values[order])
 
 
 _NARROW = (torch.float16, torch.bfloat16)

@@ -110,7 +110,9 @@ class Probe:
         self.quiet = Quiet()
         self.quiet.in_hand = self._summary.losses.in_hand_now
         self.quiet.spend = self._cost.spend
-        self.quiet.updated = self._updated_quietly
+        self.quiet.count = self._summary.updated_quietly
+        self.quiet.new_epoch = self.recorder.new_epoch
+        self.quiet.fault = self._fault
         self.begins_afresh()
         self.walking = True
         """The phases of a step are followed: somebody may hold at them, or their order is not known yet."""
@@ -290,10 +292,12 @@ class Probe:
 
     def after_step(self, optimizer: Any) -> None:
         """An optimizer has updated: weights have moved."""
-        self.quiet.stepped = True
+        quiet, recorder, steering = self.quiet, self.recorder, self.steering
+        quiet.stepped = True
         if self._desk is None or self._thread != threading.get_ident():
             return
-        recorder, steering = self.recorder, self.steering
+        self._optimizers.updates += quiet.updates
+        quiet.updates = 0
         if recorder.gaze.follows is not None and recorder.looking:
             self.guard("the path", recorder.gaze.follows)
         announced, self._announced = self._announced == id(optimizer), 0
@@ -366,17 +370,6 @@ class Probe:
             self.quiet.begin(until, optimizer)
         else:
             self.quiet.until = 0.0
-
-    def _updated_quietly(self, optimizer: Any) -> None:
-        """See `Quiet.updated`."""
-        self.quiet.stepped = True
-        self._optimizers.updates += 1
-        try:
-            if not self._summary.updated_quietly():
-                self.recorder.new_epoch()
-            self.recorder.rate_used = optimizer.param_groups[0].get("lr")
-        except Exception as error:
-            self._fault("the step", error)
 
     # ── updates by hand ──
 
@@ -469,6 +462,8 @@ class Probe:
         desk = self._desk
         if desk is None or desk.closed or os.getpid() != opened_by:
             return
+        if self.quiet.updates:
+            self.recorder.rate_used = self.quiet.rate
         if self._by_hand is not None and self._by_hand.last_moved():
             self.guard("the step", self.recorder.stepped, self._by_hand, True)
         self.guard("the tape", self._tape_ends)

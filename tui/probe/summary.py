@@ -72,7 +72,13 @@ class Summary:
         """The first optimizer made an update. The loader that yielded last is the one that trains; False if a pass over
         it has just begun, which `new_epoch` is to be told."""
         self.step += 1
-        self.losses.updated()
+        losses = self.losses
+        in_hand = losses.in_hand_now
+        if len(in_hand) == 1 and type(in_hand[0]) is float:  # as on most steps
+            losses.values.append(in_hand.pop())  # type: ignore[arg-type]
+            losses.passes = 1
+        else:
+            losses.updated()
         self._samples += self._batch_samples
         feed, before = self._feed, self._training_feed
         if feed is before:
