@@ -74,7 +74,12 @@ def start(tmp_path: Path) -> Any:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """The lessons are run behind the other tests, when all of them are wanted."""
+    """Programs and lessons are run behind the other tests, when all of them are wanted."""
+    programs = [item for item in session.items if item.nodeid.startswith("tests/end_to_end/test_programs.py")]
+    if len(programs) > 20 and not session.config.option.collectonly:
+        from .end_to_end import test_programs
+
+        test_programs.begin(tuple(item.callspec.params["row"] for item in programs))  # type: ignore[attr-defined]
     wanted = [item for item in session.items if item.nodeid.startswith("tests/lessons/test_outcomes.py")]
     if len(wanted) > 50 and not session.config.option.collectonly:
         from .lessons.test_outcomes import begin

@@ -122,13 +122,18 @@ class Program:
     """A program inside a run of its own."""
 
     def __init__(
-        self, root: Path, command: list[str], cwd: Optional[Path] = None, before: Any = None, **environment: str
+        self,
+        root: Path,
+        command: list[str],
+        cwd: Optional[Path] = None,
+        before: Any = None,
+        terminal: Optional[dict[str, int]] = None,
+        **environment: str,
     ) -> None:
-        self.run = RunDirectory.create(
-            root,
-            "test",
-            {"command": command, "cwd": str(cwd or root), "environment": {**QUIET, **environment}},
-        )
+        about: dict[str, Any] = {"command": command, "cwd": str(cwd or root), "environment": {**QUIET, **environment}}
+        if terminal is not None:
+            about["terminal"] = terminal
+        self.run = RunDirectory.create(root, "test", about)
         if before is not None:
             before(self.run)
         launch.start(self.run)

@@ -106,10 +106,18 @@ _REST = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
 @click.option("--name", help="Name of the run [the script's name].")
 @click.option("--tape", metavar="RUN|FILE", help="Do what was done to another run, at the same updates.")
+@click.option("--pty", is_flag=True, help="Give the program a terminal of its own, to type into in the Log tab.")
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT | -- COMMAND] [ARGS]...")
 @click.pass_context
 def run(
-    ctx: click.Context, /, module: str | None, name: str | None, tape: str | None, rest: tuple[str, ...], **how: Any
+    ctx: click.Context,
+    /,
+    module: str | None,
+    name: str | None,
+    tape: str | None,
+    pty: bool,
+    rest: tuple[str, ...],
+    **how: Any,
 ) -> None:
     """Watch and steer a PyTorch program that is not edited.
 
@@ -123,8 +131,19 @@ def run(
     environment = _environment(how, how["speed"])
     if tape is not None:
         environment["BACKLIT_TAPE"] = str(_tape_file(ctx.obj, tape))
-    started = _start(ctx.obj, name or called, command, environment)
+    terminal = {"terminal": _terminal_size()} if pty else {}
+    started = _start(ctx.obj, name or called, command, environment, **terminal)
     _watch(started, how, asks=True)
+
+
+def _terminal_size() -> dict[str, int]:
+    """How large the program's own terminal is to be, until a viewer says otherwise."""
+    import shutil
+
+    from .view.window import window
+
+    columns, rows = window(*shutil.get_terminal_size())
+    return {"columns": columns, "rows": rows}
 
 
 def _tape_file(root: Path, word: str) -> Path:
@@ -305,7 +324,7 @@ def _watch(
     if how["plain"] or _no_terminal():
         from .view.plain import follow
 
-        sys.exit(follow(started, owns=not how.get("attached", False)))
+        sys.exit(follow(started, owns=not how.get("attached", False), stream=how.get("stream")))
     from .view.terminal import guarded
 
     sys.exit(guarded(lambda: _show(started, how, asks, card, cards, root)))
@@ -335,7 +354,8 @@ def _show(
         from .run import launch
         from .run.directory import RunDirectory
 
-        kept: dict[str, Any] = {name: about[name] for name in ("command", "cwd", "environment") if name in about}
+        names = ("command", "cwd", "environment", "terminal")
+        kept: dict[str, Any] = {name: about[name] for name in names if name in about}
         run = RunDirectory.create(folder, str(about.get("name") or "program"), kept)
         launch.start(run)
         return run
@@ -360,6 +380,7 @@ def _show(
         question=how.get("question", False),
         starts=how.get("starts", False),
         arguments=tuple(how.get("arguments", ())),
+        stream=how.get("stream"),
         progress=_progress_file(),
     )
     return show(started, wishes)
@@ -492,10 +513,11 @@ def tape(ctx: click.Context, word: str, as_json: bool) -> None:
     again."""
     from .run import events
     from .run.directory import RunDirectory
-    from .view.listing import deeds, said
+    from .view.listing import deeds, deeds_in_words
 
-    for deed in deeds(RunDirectory.find(ctx.obj, word)):
-        click.echo(events.encode(deed).decode().rstrip() if as_json else said(deed))
+    found = RunDirectory.find(ctx.obj, word)
+    for line in [events.encode(deed).decode().rstrip() for deed in deeds(found)] if as_json else deeds_in_words(found):
+        click.echo(line)
 
 
 @main.command(short_help="Show a run again, live or finished.")
@@ -503,19 +525,30 @@ def tape(ctx: click.Context, word: str, as_json: bool) -> None:
 @click.option("--exit", "exits", is_flag=True, help="Leave when the program has ended.")
 @click.option("--readonly", is_flag=True, help="Only look: no key changes the training.")
 @click.option("--plain", is_flag=True, help="No screen: a line now and then.")
+@click.option("--stream", type=click.IntRange(min=1), help="Which training of several; backlit ls counts them.")
 @click.pass_context
-def attach(ctx: click.Context, /, word: str, **how: Any) -> None:
+def attach(ctx: click.Context, /, word: str, stream: int | None, **how: Any) -> None:
     """Show a run again, live or finished: the newest, or the one that RUN names (a piece of its name, or a path)."""
     from .run.directory import RunDirectory
 
     found = RunDirectory.find(ctx.obj, word)
+    how["stream"] = None if stream is None else _numbered(found, stream)
     _watch(found, {"detach": False, "attached": True, **how}, asks=True, root=ctx.obj)
+
+
+def _numbered(run: RunDirectory, place: int) -> int:
+    """The number of the stream at a place, from 1; refuses one that is not there."""
+    streams = run.streams()
+    if place > len(streams):
+        fail(f"there is no stream {place} in {run.path.name}: it has {len(streams) or 'none yet'}")
+    return streams[place - 1]
 
 
 @main.command(short_help="List the runs, newest first.")
 @click.pass_context
 def ls(ctx: click.Context) -> None:
-    """List the runs, newest first: name, state, step, loss, start, host."""
+    """List the runs, newest first: name, state, step, loss, how many streams (one each process that trains), start,
+    host."""
     from .view.listing import listing
 
     for line in listing(ctx.obj):

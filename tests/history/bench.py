@@ -264,7 +264,7 @@ def hurry(watch: Watch, every: int) -> None:
     probe.recorder.ratio_pace = EveryNth(4)
     probe.recorder.pictures.pace = EveryNth(1)
     probe.recorder.gaze.eyes[0].pace = EveryNth(every)
-    probe.recorder.gaze.eyes = probe._gaze.eyes[:1]
+    probe.recorder.gaze.eyes = probe.recorder.gaze.eyes[:1]
     probe.quiet.until = 0.0
 
 

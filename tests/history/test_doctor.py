@@ -94,6 +94,8 @@ def tick(step: int, **how: Any) -> Tick:
         "norms_step": step,
         "ratios": [1e-3] * 4,
         "ratios_step": step,
+        "steps_per_s": 20.0,
+        "wait": 0.02,
     }
     return Tick(**{**values, **how})
 
@@ -353,6 +355,30 @@ def test_18_and_19_need_every_look() -> None:
     assert rules(state_of(looks={"carried": False, "cosine": 0.99})) == set()  # the whole data as one batch
 
 
+@pytest.mark.parametrize(
+    "steps, wait, expected",
+    [
+        (1000, 0.38, {(26, "notice")}),
+        (1000, 0.18, set()),
+        (1000, None, set()),
+        (400, 0.38, set()),  # 7.6 seconds in all
+        (1000, lambda step: 0.5 if step < 300 else 0.05, set()),  # it was once
+    ],
+)
+def test_26(steps: int, wait: Any, expected: set[Any]) -> None:
+    assert rules(state_of(steps, {"wait": wait})) == expected
+
+
+def test_26_says_what_a_step_waits_for_and_asks_the_gpu() -> None:
+    slow = {"wait": 0.38}
+    finding = examine(state_of(1000, slow))[0]
+    assert "38 % of the time" in finding.evidence and "about 19.0 of the 50.0 ms of a step" in finding.evidence
+    assert "So far 19.0 seconds" in finding.evidence and "GPU" not in finding.evidence
+    assert finding.confidence == "certain"
+    on_gpu = examine(state_of(1000, slow, model=dataclasses.replace(MODEL, device="cuda:0")))[0]
+    assert "its use in the header" in on_gpu.evidence and on_gpu.confidence == "likely"
+
+
 def test_what_was_measured_on_small_networks_is_a_notice_in_large_ones() -> None:
     large = dataclasses.replace(MODEL, weights=LARGE + 1)
     dead = {"silences": [Silence(4, False, 32, 30, 1000)]}
@@ -377,6 +403,7 @@ def everything() -> list[Finding]:
         state_of(looks={"input_mean": 80.0}),
         state_of(looks={"sums_to_one": True, "carried": True, "cosine": 0.97}),
         evaluate(state_of(), RISING, [0.9] * 8),
+        state_of(1000, {"wait": 0.5}),
     ]
     return [one for state in states for one in examine(state)]
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.history.state import RunState, combined
+from tui.history.layers import combined
+from tui.history.state import RunState
 from tui.run import events
 from tui.run.events import Applied, End, Epoch, Gate, Live, Metric, Model, ModuleInfo, Start, TensorInfo, Tick
 from tui.run.events import Warning as WarningEvent
@@ -91,12 +92,28 @@ def test_held_until_it_goes_on_or_ends() -> None:
 
 def test_the_dial_as_acknowledged() -> None:
     state = fold(Applied(1.0, 5, "x", "me", "lr", 0.1, 0.2, 2.0))
-    assert (state.factor, state.fixed, state.answers["x"].after) == (2.0, False, 0.2)
+    assert (state.factor, state.fixed, state.answers["x"].after) == (2.0, None, 0.2)
     assert state.marks[-1].step == 5 and "0.1" in state.marks[-1].text and "0.2" in state.marks[-1].text
     state.apply(Applied(2.0, 6, "y", "me", "lr", 0.2, None, None, "the rate is negative"))
     assert state.factor == 2.0 and len(state.marks) == 1 and state.answers["y"].refused
-    state.apply(Applied(3.0, 7, "z", "me", "lr", 0.2, 0.05, None))
-    assert (state.factor, state.fixed) == (None, True)
+    state.apply(Applied(3.0, 7, "z", "me", "lr", 0.2, 0.05, value=0.05))
+    assert (state.factor, state.fixed) == (None, 0.05)
+    state.apply(Applied(4.0, 9, "r", "me", "lr", 0.05, 0.1))
+    assert (state.factor, state.fixed) == (None, None)
+
+
+def test_the_dial_as_updates_say_that_they_used_it() -> None:
+    # Nobody asked: a race or a tape set it
+    state = fold(Tick(t=1.0, step=5, rate=0.05, scheduled=0.1, factor=0.5))
+    assert (state.factor, state.fixed) == (0.5, None)
+    state.apply(Tick(t=2.0, step=6, rate=0.25, scheduled=0.1, fixed=True))
+    assert (state.factor, state.fixed) == (None, 0.25)
+    # A tick of an update before the one with which a change took effect says nothing of that change
+    state.apply(Applied(3.0, 9, "x", "me", "lr", 0.25, 0.2, 2.0))
+    state.apply(Tick(t=3.1, step=8, rate=0.25, scheduled=0.1, fixed=True))
+    assert (state.factor, state.fixed) == (2.0, None)
+    state.apply(Tick(t=3.2, step=9, rate=0.1))
+    assert (state.factor, state.fixed) == (None, None)
 
 
 def test_what_is_kept_is_bounded() -> None:

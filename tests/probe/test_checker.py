@@ -394,7 +394,7 @@ def test_large_scores_are_not_held_on_to(watch: Watch, monkeypatch: pytest.Monke
     monkeypatch.setattr(specimen, "MOST_BYTES", 100)
     look = classifier(watch, nn.Linear(4, 9), torch.randn(8, 4), torch.zeros(8, dtype=torch.long))[-1]
     assert (look.classes, look.labels[0], look.accuracy, look.sums_to_one) == (9, 8, None, False)
-    assert watch.probe.recorder.gaze.specimen.scores is None and watch.probe._gaze.specimen.output is None
+    assert watch.probe.recorder.gaze.specimen.scores is None and watch.probe.recorder.gaze.specimen.output is None
 
 
 def test_watching_changes_no_bit(watch: Watch, relay: Relay) -> None:

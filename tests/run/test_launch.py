@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tui.run import launch
-from tui.run.directory import RunDirectory, locked
+from tui.run import launch, terminal, waiting
+from tui.run.directory import RunDirectory, locked, process_start, read_object
 
-from ..support import Bare, until
+from ..support import Bare, python, until
 
 TELL = """
 import json, os, sys
@@ -135,8 +137,9 @@ def test_who_is_alive_when_somebody_is_killed(start: Any) -> None:
     assert run.exit() is None
 
 
-def test_a_supervisor_asked_to_end_asks_the_program(start: Any) -> None:
-    run = start(["sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"]).run
+@pytest.mark.parametrize("terminal_size", [None, {"columns": 60, "rows": 20}])
+def test_a_supervisor_asked_to_end_asks_the_program(start: Any, terminal_size: Any) -> None:
+    run = start(["sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"], terminal=terminal_size).run
     pid = supervisor_of(run)
     until(lambda: "run.lock" in os.listdir(run.path))
     os.kill(pid, signal.SIGTERM)
@@ -171,3 +174,194 @@ def test_how_it_ended_is_told_even_if_the_disk_was_full_for_a_while(
     launch.supervise(run)
     assert run.exit() is not None and run.exit().status == 0
     assert tried.count("exit.json") == 3
+
+
+# ── a terminal of its own ──
+
+SIZE = {"columns": 60, "rows": 20}
+
+
+@pytest.fixture
+def open_terminal(start: Any) -> Any:
+    """Starts a program with a terminal of its own."""
+    return lambda *command, **how: start(list(command), terminal=SIZE, **how)
+
+
+def state_of(program: Any) -> dict[str, Any]:
+    return read_object(program.run.terminal_state)
+
+
+def waits(program: Any) -> dict[str, Any]:
+    """Waits until the program waits, and returns what is said of it."""
+    until(lambda: state_of(program).get("waits"))
+    return state_of(program)
+
+
+def answer(program: Any, text: str) -> None:
+    """Types once it is asked for."""
+    waits(program)
+    terminal.send(program.run, "me", text.encode())
+    until(lambda: not state_of(program)["waits"])
+
+
+def test_the_terminal_that_a_program_is_given(open_terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "dumb")
+    tell = "import os,sys; print(*(os.isatty(fd) for fd in (0, 1, 2)), *os.get_terminal_size(), os.environ['TERM'], "
+    tell += "'COLUMNS' in os.environ, os.getsid(0) == os.getpid(), os.tcgetpgrp(0) == os.getpgrp(), open('/dev/tty').isatty())"
+    program = open_terminal(sys.executable, "-c", tell).wait()
+    assert program.output == "True True True 60 20 xterm-256color False True True True\n"
+    assert os.stat(program.run.terminal).st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("command, code", [("exit 3", 3), ("kill -9 $$", 137), ("kill -INT $$", 130)])
+def test_with_a_terminal_it_ends_as_without(open_terminal: Any, command: str, code: int) -> None:
+    program = open_terminal("sh", "-c", f"printf last; {command}").wait()
+    assert (program.run.exit().code, program.output) == (code, "last")
+
+
+def test_a_command_that_is_not_there_needs_no_terminal(open_terminal: Any) -> None:
+    assert "command not found" in open_terminal("no-such-command-of-ours").wait().run.exit().error
+
+
+def test_all_that_is_written_last_arrives(open_terminal: Any) -> None:
+    script = "import os, sys; sys.stdout.write('x' * 99 + '\\n'); sys.stdout.write('y\\n' * 60_000); os._exit(0)"
+    script = script.replace("os._exit", "sys.stdout.flush(); os._exit")
+    program = open_terminal(sys.executable, "-c", script).wait()
+    assert program.output == "x" * 99 + "\n" + "y\n" * 60_000
+
+
+def test_what_was_left_in_the_background_holds_up_nothing(open_terminal: Any) -> None:
+    program = open_terminal("sh", "-c", "trap '' HUP; sleep 600 & echo $!; exit 4").wait()
+    assert program.run.exit().code == 4
+    os.kill(int(program.output), signal.SIGKILL)
+
+
+def test_a_program_that_asks_is_known_to_wait_and_is_answered(open_terminal: Any) -> None:
+    # Given a program that asks in every way there is
+    wishes = ["name", "secret", "line", "pdb", "line"]
+    program = open_terminal(*python("asks", *wishes))
+    # When each is answered as soon as it waits
+    assert waits(program) == {"waits": True, "sure": True, "secret": False}
+    answer(program, "Ada\r")
+    assert waits(program) == {"waits": True, "sure": True, "secret": True}
+    answer(program, "hush\r")
+    answer(program, "words\r")
+    until(lambda: "(Pdb)" in program.output)
+    answer(program, "p secret_number * 7\r")
+    until(lambda: "\n42\n" in program.output)
+    answer(program, "c\r")
+    answer(program, "\x04")  # the end of input
+    # Then it has all of it, the secret stands nowhere, and it waits no more
+    assert program.wait().run.exit().code == 0
+    for words in ("hello Ada", "4 letters", "read 'words\\n'", "on, with 6", "read ''"):
+        assert words in program.output
+    left = [path for path in program.run.path.rglob("*") if path.is_file()]
+    assert not any(b"hush" in path.read_bytes() for path in left)
+    assert [path.name for path in program.run.terminal.iterdir()] == ["state.json"]
+    assert state_of(program)["waits"] is False
+
+
+@pytest.mark.parametrize("script", ["printf 'Epoch 1: '; sleep 600", "printf '\\r 10%%|'; sleep 600"])
+def test_a_silent_program_that_does_not_read_does_not_wait(open_terminal: Any, script: str) -> None:
+    program = open_terminal("sh", "-c", script)
+    until(lambda: program.output)
+    asked: list[Any] = []
+    real = waiting.any_reads
+    pid = until(lambda: program.run.about().get("pid"))
+    device = os.stat(f"/proc/{pid}/fd/0").st_rdev
+    until(lambda: asked.append(real(pid, device)) or len(asked) > 20)
+    assert not any(asked) and not state_of(program).get("waits")
+
+
+def test_a_child_that_asks_is_seen_too(open_terminal: Any) -> None:
+    program = open_terminal("sh", "-c", f"{sys.executable} -c 'input()'; exit 5")
+    answer(program, "\r")
+    assert program.wait().run.exit().code == 5
+
+
+@pytest.mark.parametrize(
+    "tail, likely",
+    [
+        (b"Overwrite? [y/N] ", True),
+        (b"Name: ", True),
+        (b">>> ", True),
+        (b"\x1b[1mpassword:\x1b[0m ", True),
+        (b"training\n", False),
+        (b"loading", False),
+        (b"\r 40%|####      | 4/10 [00:01<00:02]", False),
+        (b"", False),
+    ],
+)
+def test_where_the_system_does_not_say_words_are_taken_for_a_question(
+    monkeypatch: pytest.MonkeyPatch, tail: bytes, likely: bool
+) -> None:
+    monkeypatch.setattr(waiting, "any_reads", lambda pid, device: None)
+    ours, theirs = os.openpty()
+    try:
+        assert waiting.waiting(1, theirs, 0, tail, 5.0) == waiting.Waiting(likely, sure=not likely)
+        assert waiting.waiting(1, theirs, 0, tail, 0.5) == waiting.Waiting()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_the_window_can_be_resized(open_terminal: Any) -> None:
+    program = open_terminal(*python("asks", "size"))
+    until(lambda: "terminal 60x20 True" in program.output)
+    terminal.resize(program.run, 100, 31)
+    assert program.wait().output.endswith("resized to 100x31\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"columns": 1e9, "rows": "x"}', b'{"columns": -1, "rows": 0}'])
+def test_a_size_that_is_none_changes_nothing(open_terminal: Any, content: bytes) -> None:
+    program = open_terminal(*python("asks", "size"))
+    until(lambda: "terminal 60x20" in program.output)
+    program.run.terminal_size.write_bytes(content)
+    terminal.send(program.run, "me", b"typed")
+    until(lambda: program.output.endswith("typed"))  # echoed after that look
+    terminal.resize(program.run, 61, 20)
+    assert program.wait().output.endswith("resized to 61x20\n")
+
+
+def test_interrupt_is_typed_as_in_any_terminal(open_terminal: Any) -> None:
+    program = open_terminal(*python("asks", "name"))
+    answer(program, "\x03")
+    assert "KeyboardInterrupt" in program.wait().output and program.run.exit().code == 130
+
+
+def test_the_terminal_goes_with_its_supervisor(open_terminal: Any) -> None:
+    program = open_terminal("sleep", "600")
+    pid = until(lambda: program.run.about().get("pid"))
+    os.kill(supervisor_of(program.run), signal.SIGKILL)
+    until(lambda: process_start(pid) is None)  # SIGHUP
+    assert program.run.exit() is None and program.run.alive() is False
+
+
+def test_a_full_disk_holds_up_nobody_and_the_gap_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: RunDirectory
+) -> None:
+    """The disk refuses everything for a while; the program prints ten times what is kept for it, and goes on."""
+    monkeypatch.setattr(terminal, "MOST_WAITING_BYTES", 10_000)
+    monkeypatch.setattr(terminal, "RETRY_S", 0.0)
+    done = tmp_path / "done"
+    script = f"import pathlib; print('x' * 100_000); pathlib.Path({str(done)!r}).touch(); input(); print('end')"
+    output = os.open(run.output_file, os.O_WRONLY | os.O_APPEND)
+    held = terminal.ProgramTerminal(run, output, SIZE)
+    real = os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        if descriptor == output and not done.exists():
+            raise OSError(28, "No space left on device")
+        if descriptor == output and b"missing" in data:
+            terminal.send(run, "me", b"\r")  # the program may end now
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write)
+    program = subprocess.Popen([sys.executable, "-c", script], start_new_session=True, **held.streams())
+    assert held.attend(program) == 0
+    text = run.output_file.read_text()
+    lost = re.search(r"\[backlit: ([\d,]+) bytes of output are missing here", text)
+    assert lost is not None and text.count("backlit:") == 1 and text.endswith("end\n")
+    assert 0 <= text.count("x") + int(lost[1].replace(",", "")) - 100_000 <= len("\r\n")
+    os.close(output)

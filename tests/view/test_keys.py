@@ -17,7 +17,7 @@ from tui.run.directory import process_start, replace
 from tui.run.events import Gate, Pause, Phase, Resume, SetRate, Speed, Step, Stop
 from tui.view.actions import ACTIONS
 from tui.view.arrange import PANELS, panels
-from tui.view.controls import RUNGS
+from tui.view.dials import RUNGS
 from tui.view.panels.loss import Loss
 from tui.view.scene import Card
 from tui.view.screens.leave import Leave
@@ -259,12 +259,21 @@ async def test_a_fixed_rate_is_doubled_and_halved(show: Opener, tape: Tape) -> N
         await viewer.type("0.25")
         command = await viewer.asked()
         assert (command.value, command.factor) == (0.25, None)
-        tape.answer(command, "lr", before=0.00231, after=0.25)
-        tape.add(scripted.tick(scripted.reader(), 505, 9.1, rate=0.25))
+        await viewer.press("plus")  # before the answer: from what was asked for
+        assert (await viewer.asked(2)).value == 0.5
+        for command in tape.commands():
+            tape.answer(command, "lr", before=0.00231, after=command.value, value=command.value)
+        tape.add(scripted.tick(scripted.reader(), 505, 9.1, rate=0.5, scheduled=0.00231, fixed=True))
         tape.see(scripted.live(scripted.reader(), 505))
-        await viewer.until(lambda: viewer.scene.state.fixed and viewer.scene.tick.rate == 0.25)
+        await viewer.until(lambda: viewer.scene.state.fixed == 0.5 and not viewer.scene.pending)
         await viewer.press("minus")
-        assert (await viewer.asked(2)).value == 0.125
+        assert (await viewer.asked(3)).value == 0.25
+        # And released, the ladder is one of factors again
+        released = tape.commands()[-1]
+        tape.answer(released, "lr", step=506, before=0.5, after=0.00231)
+        await viewer.until(lambda: viewer.scene.state.fixed is None and not viewer.scene.pending)
+        await viewer.press("plus")
+        assert (await viewer.asked(4)).factor == 2.0
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,67 @@
-"""The program's output as lines: what a terminal would show of it, without its colours."""
+"""The program's output as lines: follows output.log and keeps the last of it, colours included."""
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections import deque
 from pathlib import Path
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+from .screenlines import Row, Screen
+
+_LINE_END = re.compile(rb"[\r\n]")
 
 
 class Output:
-    """Follows output.log and keeps the last lines. A carriage return begins the line anew, as progress bars mean it."""
+    """Follows output.log. What is more than can be shown is passed over, for its end."""
 
     MOST = 2000
     TAIL_BYTES = 400_000
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lines: deque[str] = deque(maxlen=self.MOST)
         self.version = 0
-        """Changes with every change of `lines`."""
-        self._offset = -1
-        self._open = b""
+        """Changes with every change of the lines."""
+        self._offset = 0
+        self._begin()
+
+    def _begin(self, number: int = 0) -> None:
+        self._screen = Screen(self.MOST, number)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    @property
+    def rows(self) -> deque[Row]:
+        """The last lines, the newest last. Those near the end can still change."""
+        return self._screen.rows
+
+    @property
+    def first(self) -> int:
+        """The number of rows[0], counted from the first line that was read."""
+        return self._screen.first
+
+    @property
+    def end(self) -> int:
+        """The number that the next line will have."""
+        return self._screen.end
+
+    @property
+    def lines(self) -> list[str]:
+        """The rows as text alone."""
+        return [row.text for row in self.rows]
 
     def poll(self) -> bool:
         """Reads what is new; True if anything was."""
         try:
             with open(self.path, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                if self._offset < 0:
-                    self._offset = max(0, size - self.TAIL_BYTES)
                 if size < self._offset:
-                    self._offset, self._open = 0, b""
+                    self._begin()
+                    self._offset = 0
+                behind = size - self._offset > self.TAIL_BYTES
+                if behind:
+                    self._begin(self._screen.end)
+                    self._offset = size - self.TAIL_BYTES
                 if size == self._offset:
                     return False
                 file.seek(self._offset)
@@ -41,25 +69,18 @@ class Output:
         except OSError:
             return False
         self._offset += len(content)
-        had_open = bool(self._open)
-        parts = (self._open + content).split(b"\n")
-        self._open = parts.pop()[-20_000:]
-        if had_open and self.lines:
-            self.lines.pop()
-        for part in parts:
-            self.lines.append(_clean(part))
-        if self._open:
-            self.lines.append(_clean(self._open))
+        if behind:
+            content = content[_first_line(content) :]
+        self._screen.feed(self._decoder.decode(content))
         self.version += 1
         return True
 
     def last(self) -> str:
         """The newest line that says anything."""
-        return next((line for line in reversed(self.lines) if line.strip()), "")
+        return next((row.text for row in reversed(self.rows) if row.text.strip()), "")
 
 
-def _clean(raw: bytes) -> str:
-    text = _ESCAPES.sub("", raw.decode("utf-8", "replace"))
-    text = text.rstrip("\r")
-    text = text[text.rfind("\r") + 1 :]
-    return _CONTROL.sub("", text.expandtabs(8))[:2000]
+def _first_line(content: bytes) -> int:
+    """Where the first line begins of which nothing is missing; 0 when there is none."""
+    found = _LINE_END.search(content)
+    return found.end() if found else 0

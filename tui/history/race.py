@@ -227,7 +227,7 @@ class Race:
         """What can be compared: the validation loss first where there is one."""
         found = [name for name in ("val_loss", TRAIN, "val_accuracy") if name == TRAIN or self._has(name)]
         others = {name for lane in self.lanes if lane.source is not None for name in lane.source.state.metrics}
-        return found + sorted(others)
+        return found + sorted(others.difference(found))
 
     def _has(self, metric: str) -> bool:
         return any(lane.series(metric) is not None for lane in self.lanes)

@@ -15,12 +15,22 @@ from ..run.directory import Exit, RunDirectory
 from ..run.events import BadRecord
 from ..run.journal import Follower
 from ..run.live import Latest
+from ..run.waiting import Waiting, decode_waiting
 from .output import Output
 from .state import RunState
+from .streams import Stream, Streams
+
+LOOK_S = 0.25
+"""Between two looks at how the run stands."""
+SETTLED_S = 1.0
+"""For so long the end of a training may be the end of the run: the exit status follows at once then."""
 
 
 class Source:
-    """One run as it is being read. `poll` takes in what is new; `state` and the rest is what is known."""
+    """One run as it is being read. `poll` takes in what is new; `state` and the rest is what is known.
+
+    Of a run with several streams one is read: `stream`, or what `Streams.choose` says for as long as nobody chooses.
+    """
 
     TAIL_BYTES = 400_000
     """A journal longer than twice this is read from its end first."""
@@ -32,11 +42,20 @@ class Source:
         self.about = run.about()
         self.state = RunState()
         self.output = Output(run.output_file)
+        self.waiting = Waiting()
+        """Whether a program with a terminal of its own waits for input."""
+        self._waiting = Latest(run.terminal_state)
         self.exit: Optional[Exit] = None
         self.alive: Optional[bool] = True
         self.bad_lines = 0
         self.catching_up = False
-        self._stream = stream
+        self.streams = Streams(run)
+        self.shown: Optional[int] = None
+        """The number of the stream that is read; None while there is none."""
+        self.by_hand = stream is not None
+        """Somebody chose the stream: no other takes its place by itself."""
+        self._wanted = stream
+        self._left_held: set[int] = set()
         self._follower: Optional[Follower] = None
         self._latest: Optional[Latest] = None
         self._behind: Optional[tuple[Follower, RunState]] = None
@@ -53,18 +72,35 @@ class Source:
             return "finished" if self.exit.code == 0 else "failed"
         if self.alive is False:
             return "lost"
-        if self.state.held:
+        if self.state.held and not self.ended:
             return "paused"
         return "running" if self.state.start is not None else "starting"
 
     @property
     def over(self) -> bool:
         """Nothing will change any more."""
-        return self.status in ("finished", "stopped", "failed", "lost")
+        return self.exit is not None or self.alive is False
+
+    @property
+    def ended(self) -> bool:
+        """The training that is shown is over, and the run goes on."""
+        one = self.streams.get(self.shown)
+        return one is not None and one.over and not self.over and time.monotonic() - one.noticed >= SETTLED_S
+
+    @property
+    def holds(self) -> bool:
+        """Training is held: that which is shown, or another one since it was shown."""
+        left = [self.streams.get(number) for number in self._left_held]
+        return self.state.held or any(one is not None and not one.over for one in left)
+
+    def ranks(self) -> list[Stream]:
+        """The streams that are one training together with the one that is shown; empty while none is."""
+        one = self.streams.get(self.shown)
+        return self.streams.mates(one) if one is not None else []
 
     def poll(self) -> bool:
         """Reads what is new; True if anything changed. Never raises for what a file holds."""
-        changed = self._open_stream()
+        changed = self._look()
         if self._follower is not None:
             for line in self._follower.lines():
                 changed = self._take(self.state, line) or changed
@@ -74,37 +110,56 @@ class Source:
             if content is not None:
                 changed = self._see(content) or changed
         changed = self.output.poll() or changed
-        now = time.monotonic()
+        said = self._waiting.read()
+        if said is not None:
+            self.waiting, changed = decode_waiting(said), True
         if changed:
-            self._heard = now
-        if now >= self._next_look and not (self.exit is not None):
-            self._next_look = now + 0.25
-            before = (self.exit, self.alive)
-            self.alive = self.run.alive()  # first: a program that ends between the two is not lost
-            self.exit = self.run.exit()
-            if self.exit is not None:  # what was written last of all, perhaps the whole of a short run
-                self._open_stream()
-                if self._follower is not None:
-                    for line in self._follower.lines():
-                        self._take(self.state, line)
-            if not self.about.get("pid"):
-                self.about = self.run.about() or self.about
-            changed = changed or before != (self.exit, self.alive)
+            self._heard = time.monotonic()
         return changed
+
+    def show(self, number: int) -> None:
+        """Somebody chooses a stream. Choosing the one that is shown by itself leaves it to `Streams.choose` again."""
+        self.by_hand = number != self.streams.choose(None)
+        self._wanted = number
+        self._read(number)
 
     def silent_s(self) -> float:
         """How long nothing has been heard from the run: all that another host's viewer can say."""
         return time.monotonic() - self._heard
 
-    def _open_stream(self) -> bool:
-        if self._follower is not None:
+    def _look(self) -> bool:
+        """How the run stands, which streams it has, and which of them is to be read: four times a second at most, and
+        at once when the first stream begins. Before what is new is read: the last look comes before the last lines."""
+        if self.exit is not None:
             return False
-        streams = self.run.streams()
-        if not streams:
+        now = time.monotonic()
+        begins = self.shown is None and self.run.events_file(0).exists()
+        if now < self._next_look and not begins:
             return False
-        stream = self._stream if self._stream is not None else streams[0]
-        path = self.run.events_file(stream)
-        self._latest = Latest(self.run.live_file(stream))
+        self._next_look = now + LOOK_S
+        before = (self.exit, self.alive)
+        self.alive = self.run.alive()  # first: a program that ends between the two is not lost
+        self.exit = self.run.exit()
+        if not self.about.get("pid"):
+            self.about = self.run.about() or self.about
+        self.streams.here = self.alive is not None
+        changed = self.streams.look(self.shown, run_over=self.over)
+        number = self._wanted if self.by_hand else self.streams.choose(self.shown)
+        if number is not None and self.streams.get(number) is not None:
+            changed = self._read(number) or changed
+        return changed or before != (self.exit, self.alive)
+
+    def _read(self, number: int) -> bool:
+        """Reads this stream from now on; True if it was another before."""
+        if self._follower is not None and number == self.shown:
+            return False
+        if self.shown is not None and self.state.held:
+            self._left_held.add(self.shown)
+        self._left_held.discard(number)
+        self.shown, self.state = number, RunState()
+        self._follower, self._behind, self.catching_up, self._bad_in_tail = None, None, False, 0
+        path = self.run.events_file(number)
+        self._latest = Latest(self.run.live_file(number))
         try:
             size = os.stat(path).st_size
         except OSError:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Optional, Union
 
 from ..run.events import (
@@ -19,69 +18,18 @@ from ..run.events import (
     Live,
     Metric,
     Model,
-    ModuleInfo,
     Start,
     Tick,
 )
 from ..run.events import Warning as WarningEvent
+from ..run.naming import Claim
 from .checkups import Checkups
+from .layers import Health, Layer, Level, layers_of, levels_of
 from .series import Series
 
-
-@dataclass(frozen=True)
-class Layer:
-    """A module that owns parameters, as one row: its tensors belong together."""
-
-    name: str
-    """The path in the model without what all layers' paths share; the tensor's own name where there is no module."""
-    kind: str
-    detail: str
-    tensors: tuple[int, ...]
-    main: int
-    """The tensor that is shown for it: the largest."""
-    weights: int
-    trainable: bool
-
-    @property
-    def title(self) -> str:
-        """Name and kind, for a narrow place: "0 Linear"."""
-        return f"{self.name} {self.kind}".strip()
-
-
-@dataclass
-class Health:
-    """The gradient norm of one layer over time."""
-
-    now: Optional[float] = None
-    step: int = 0
-    ratio: Optional[float] = None
-    """‖weight change‖ / ‖weight‖ of the last measured update."""
-    ratios: deque[float] = field(default_factory=lambda: deque(maxlen=64))
-    """The same of the last ones."""
-    odd_since: Optional[int] = None
-    """The step at which its gradient was first not finite."""
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=256))
-    low: float = math.inf
-    high: float = 0.0
-    """Extremes of all time, finite ones, for the full range."""
-
-    def add(self, value: float, step: int) -> None:
-        self.now, self.step = value, step
-        self.recent.append(value)
-        if self.odd_since is None and not math.isfinite(value):
-            self.odd_since = step
-        if 0 < value < self.low:
-            self.low = value
-        if self.high < value < math.inf:
-            self.high = value
-
-    def times_median(self) -> Optional[float]:
-        """How many times its recent median the norm is now; None without enough history."""
-        finite = [value for value in self.recent if math.isfinite(value)]
-        if self.now is None or not math.isfinite(self.now) or len(finite) < 20:
-            return None
-        middle = statistics.median(finite)
-        return self.now / middle if middle > 0 else None
+MOST_METRICS = 200
+MOST_ACCURATE = 1.001
+"""An accuracy is a share. What is larger than this (and rounding explains) is kept as a metric, as it was logged."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +38,17 @@ class Mark:
 
     step: int
     text: str
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """How often gradients were clipped lately."""
+
+    share: float
+    """Of the steps."""
+    limit: Optional[float]
+    by_value: bool
+    """Each entry has the limit, not the norm of all together."""
 
 
 class RunState:
@@ -103,15 +62,22 @@ class RunState:
         self.layers: list[Layer] = []
         self.health: list[Health] = []
         """One for each of `layers`."""
+        self.levels: list[Level] = []
+        """The ways to list the layers, the finest first: one by one, then by block."""
         self.tick: Optional[Tick] = None
         self._journal_step = 0
         self._tick_is_live = False
-        self._measured: tuple[Optional[int], Optional[int]] = (None, None)
+        self._measured: tuple[Optional[int], ...] = ()
         self.train = Series()
         self.validation = Series()
         self.accuracy = Series()
         self.metrics: dict[str, Series] = {}
+        """What else the program logs, by name."""
+        self.loss_claim, self.accuracy_claim = Claim("val_loss"), Claim("val_accuracy")
+        """Which of the logged names are `validation` and `accuracy`."""
         self.norm = Series()
+        self.waited_s = 0.0
+        """How long training has waited for its loader so far, as far as recorded ticks tell."""
         self.total_epochs: Optional[int] = None
         self.gate: Optional[Gate] = None
         self.marks: list[Mark] = []
@@ -120,8 +86,10 @@ class RunState:
         """The newest answers by command id."""
         self.factor: Optional[float] = None
         """The dial's factor, as acknowledged."""
-        self.fixed: bool = False
-        """The dial holds a fixed rate."""
+        self.fixed: Optional[float] = None
+        """The dial's fixed rate, as acknowledged."""
+        self._dialled = 0
+        """The update with which that took effect."""
         self.stop_asked = False
         self.ghosts: list[list[tuple[int, float]]] = []
         """What was taken back of the training loss, as (step, mean): one curve for each undo."""
@@ -172,6 +140,7 @@ class RunState:
         known = self.tick
         if live.tick is not None and (known is None or live.tick.step >= known.step or self._tick_is_live):
             self.tick, self._tick_is_live = live.tick, True
+            self._dial(live.tick)
             self._gradients(live.tick)
 
     def _tick(self, tick: Tick) -> None:
@@ -181,6 +150,7 @@ class RunState:
         self._journal_step = tick.step
         if newer:
             self.tick, self._tick_is_live = tick, False
+            self._dial(tick)
         if tick.loss is not None:
             if self.first_loss is None:
                 self.first_loss = tick.loss
@@ -188,27 +158,29 @@ class RunState:
         self.checkups.tick(tick)
         if tick.norm is not None:
             self.norm.add(tick.step, tick.norm, max(1, tick.steps))
+        if tick.wait is not None and tick.steps_per_s and 0 <= tick.wait <= 1:
+            self.waited_s += tick.wait * tick.steps / tick.steps_per_s
         self.recent.append(tick)
         while len(self.recent) > 2 and self.recent[0].t < tick.t - self.RECENT_S:
             self.recent.popleft()
         if newer:
             self._gradients(tick)
 
+    def _dial(self, tick: Tick) -> None:
+        """Where the dial stands, as an update says that it used it: nobody need have asked (a race, a tape)."""
+        says = tick.factor is not None or tick.fixed or tick.scheduled is None  # older recordings do not
+        if says and tick.step >= self._dialled:
+            self.factor, self.fixed = tick.factor, tick.rate if tick.fixed else None
+
     def _gradients(self, tick: Tick) -> None:
-        measured = (tick.norms_step, tick.ratios_step)
+        measured = (tick.norms_step, tick.ratios_step, *tick.norms_at, *tick.ratios_at, *tick.odd)
         if measured == self._measured:
             return  # a tick repeats what was measured last
-        moved = tick.ratios_step != self._measured[1]
         self._measured = measured
-        for layer, health in zip(self.layers, self.health):
-            norm = combined(tick.norms, layer.tensors)
-            if norm is not None and tick.norms_step is not None and tick.norms_step > health.step:
-                health.add(norm, tick.norms_step)
-            ratios = tick.ratios
-            if ratios is not None and layer.main < len(ratios) and ratios[layer.main] is not None:
-                health.ratio = ratios[layer.main]
-                if moved:
-                    health.ratios.append(ratios[layer.main] or 0.0)
+        seen: list[Health] = []
+        for level in self.levels:
+            level.take(tick, seen)
+            seen += level.health
 
     def _metric(self, metric: Metric) -> None:
         if metric.name == "total_epochs":
@@ -219,12 +191,37 @@ class RunState:
             if 1 <= metric.value < 1e12:
                 self.total_steps = int(metric.value)
             return
-        series = {"val_loss": self.validation, "val_accuracy": self.accuracy}.get(metric.name)
-        if series is None:
-            if metric.name not in self.metrics and len(self.metrics) >= 200:
-                return
-            series = self.metrics.setdefault(metric.name, Series())
-        series.add(metric.step, metric.value)
+        place = self._place(self.loss_claim, metric.name, self.validation)
+        if place is not None:
+            self.validation = place
+            place.add(metric.step, metric.value)
+            return
+        place = self._place(self.accuracy_claim, metric.name, self.accuracy)
+        if place is not None:
+            self.accuracy = place
+            place.add(metric.step, metric.value)
+            if metric.value > MOST_ACCURATE:  # percentages, or something else altogether
+                self._keep(metric.name, place)
+                self.accuracy_claim.give_up()
+                self.accuracy = Series()
+            return
+        if metric.name in self.metrics or len(self.metrics) < MOST_METRICS:
+            self.metrics.setdefault(metric.name, Series()).add(metric.step, metric.value)
+
+    def _place(self, claim: Claim, name: str, series: Series) -> Optional[Series]:
+        """The curve of a place on the dashboard, if a name has it: a new one where it has just taken it over."""
+        before = claim.name
+        if not claim.takes(name):
+            return None
+        if before in ("", name):
+            return series
+        self._keep(before, series)
+        return Series()
+
+    def _keep(self, name: str, series: Series) -> None:
+        """A curve that lost its place on the dashboard is a metric like any other."""
+        if len(series) and len(self.metrics) < MOST_METRICS:
+            self.metrics[name] = series
 
     def _applied(self, answer: Applied) -> None:
         self.answers[answer.id] = answer
@@ -234,7 +231,8 @@ class RunState:
             return
         if answer.do == "lr":
             self.factor = answer.factor
-            self.fixed = answer.factor is None and answer.after is not None and answer.before != answer.after
+            self.fixed = answer.value
+            self._dialled = answer.step
             self.marks.append(Mark(answer.step, f"rate {_short(answer.before)} → {_short(answer.after)}"))
         elif answer.do == "rewind":
             self.stop_asked = self.rewound = True
@@ -256,8 +254,9 @@ class RunState:
             self.checkups = Checkups()
         self.model = model
         self.layers = layers_of(model)
-        self.health = [Health() for _ in self.layers]
-        self._measured = (None, None)
+        self.levels = levels_of(self.layers)
+        self.health = self.levels[0].health
+        self._measured = ()
 
     # ── reading ──
 
@@ -300,6 +299,11 @@ class RunState:
             done = (tick.epoch - 1 + done) / self.total_epochs
         return min(1.0, done)
 
+    def clipping(self, seconds: float = 30.0) -> Optional[Clipping]:
+        """How often gradients were clipped in the last seconds of training; None when nothing was seen to clip."""
+        newest = [self.tick] if self.tick is not None and self._tick_is_live else []
+        return clipping_of([*self.window(seconds), *newest])
+
     def window(self, seconds: float) -> list[Tick]:
         """The ticks of the last seconds of training."""
         if not self.recent:
@@ -307,66 +311,20 @@ class RunState:
         since = self.recent[-1].t - seconds
         return [tick for tick in self.recent if tick.t >= since]
 
+    def data_wait(self, seconds: float) -> Optional[float]:
+        """Share of the last seconds that training spent waiting for its loader, 0 to 1; None where none was seen."""
+        shares = [tick.wait for tick in self.window(seconds) if tick.wait is not None and 0 <= tick.wait <= 1]
+        return statistics.fmean(shares) if shares else None
 
-def combined(norms: Optional[list[Optional[float]]], tensors: tuple[int, ...]) -> Optional[float]:
-    """The L2 norm of several tensors together; None when none of them has one."""
-    if norms is None:
+
+def clipping_of(ticks: list[Tick]) -> Optional[Clipping]:
+    """What clipping came to over these ticks, each weighted by its steps; None when none of them saw any."""
+    seen = [(tick, tick.clipped) for tick in ticks if tick.clipped is not None and 0 <= tick.clipped <= 1]
+    steps = sum(max(1, tick.steps) for tick, _ in seen)
+    if not seen:
         return None
-    total, found = 0.0, 0
-    for place in tensors:
-        value = norms[place] if place < len(norms) else None
-        if value is not None:
-            total += value * value
-            found += 1
-    if total < 1e300:
-        return math.sqrt(total) if found else None
-    known = [value for value in (norms[place] for place in tensors if place < len(norms)) if value is not None]
-    if any(value != value for value in known):
-        return math.nan
-    return math.hypot(*known)  # the squares were too large, or one is infinite
-
-
-def layers_of(model: Model) -> list[Layer]:
-    """The rows of a model: each module that owns parameters, then parameters that belong to no module."""
-    found: list[Layer] = []
-    claimed: set[int] = set()
-    for module in model.modules:
-        own = tuple(place for place in module.tensors if 0 <= place < len(model.tensors) and place not in claimed)
-        if own:
-            claimed.update(own)
-            found.append(_layer(model, module, own))
-    shared = _shared_prefix([layer.name for layer in found])
-    found = [replace(layer, name=layer.name[len(shared) :]) for layer in found]
-    for place, tensor in enumerate(model.tensors):
-        if place not in claimed:
-            size = math.prod(tensor.shape)
-            shape = "×".join(map(str, tensor.shape))
-            found.append(Layer(tensor.name, "", shape, (place,), place, size, tensor.trainable))
-    return found
-
-
-def _shared_prefix(names: list[str]) -> str:
-    """The path that all names begin with, up to a dot: it tells none of them apart."""
-    if len(names) < 2:
-        return ""
-    parts = [name.split(".") for name in names]
-    length = 0
-    while all(len(part) > length + 1 and part[length] == parts[0][length] for part in parts):
-        length += 1
-    return "".join(part + "." for part in parts[0][:length])
-
-
-def _layer(model: Model, module: ModuleInfo, own: tuple[int, ...]) -> Layer:
-    sizes = {place: math.prod(model.tensors[place].shape) for place in own}
-    return Layer(
-        name=module.path or model.name,
-        kind=module.kind if module.path else "",
-        detail=module.detail,
-        tensors=own,
-        main=max(own, key=lambda place: sizes[place]),
-        weights=sum(sizes.values()),
-        trainable=any(model.tensors[place].trainable for place in own),
-    )
+    share = sum(max(1, tick.steps) * share for tick, share in seen) / steps
+    return Clipping(share, seen[-1][0].clip_at, seen[-1][0].clip_by == "value")
 
 
 def _short(value: Union[float, None]) -> str:

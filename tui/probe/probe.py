@@ -413,10 +413,10 @@ class Probe:
         rank, world = place_in_job()
         restart = os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
         desk = Desk(self._run, number)
-        if number > 0:
+        if number >= world or rank > 0:  # ranks of one job begin in any order, and the first of them leads
             desk.skip_old_requests()
-        else:
-            self.steering.gate.pausing = self._hold_first  # who trains first; those after it are not held one by one
+        # who trains first is held, not those after it one by one, and no rank that others wait for
+        self.steering.gate.pausing = self._hold_first and number == 0 and world == 1
         self._hold_first = False
         if self._first_forward is not None:
             self._first_forward.remove()

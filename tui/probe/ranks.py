@@ -94,12 +94,12 @@ class Ranks:
         self._tries = 0
         self._held_since: Optional[float] = None
         self._timeout_s = timeout_s()
-        self._wake: Callable[[], None] = lambda: None
+        self._ask_later: Callable[[Request], None] = lambda request: None
         self._say({"join": rank})
 
     def begin(self, desk: Desk) -> None:
         """Training begins: from now on the others are listened to."""
-        self._wake = lambda: desk.requests.append(Request("", None))
+        self._ask_later = desk.requests.append
         desk.chores.append(self.listen)
 
     def end(self) -> None:
@@ -142,6 +142,8 @@ class Ranks:
             self._ended.add(rank)
         elif "hold" in said and rank == 0:
             self._announced(said)
+        elif "refused" in said and rank == 0:
+            self._refused(said)
         elif hold is not None and said.get("number") == hold.number:
             if "at" in said:
                 hold.at.add(rank)
@@ -161,12 +163,19 @@ class Ranks:
                 continue
         hold = Hold(int(said["number"]), int(said["hold"]), requests)
         self._hold = hold
-        self._wake()
+        self._ask_later(Request("", None))
         step = self._step()
         coming = step < hold.step or (step == hold.step and self._held)
         self._say({"will" if coming else "missed": hold.step, "number": hold.number})
         if not coming:
             hold.missed = True
+
+    def _refused(self, said: dict[str, Any]) -> None:
+        try:
+            command = events.decode_command(str(said.get("command")).encode())
+        except BadRecord:
+            return
+        self._ask_later(Request(str(said.get("writer", "")), command, str(said["refused"])))
 
     # ── where training runs ──
 
@@ -176,6 +185,8 @@ class Ranks:
             request = desk.requests.popleft()
             if self.leads and request.command is not None:
                 self._ask(steering, request)
+            elif request.fault and request.command is not None:
+                steering.orders.answer(request, refused=request.fault)
         self._held = steering.gate.held
         if self._held:
             self._watch_the_time(steering)
@@ -262,6 +273,9 @@ class Ranks:
         asked, self._asked, self._tries = self._asked, [], 0
         for request in asked:
             steering.orders.answer(request, refused=why)
+            if request.command is not None:  # whoever looks at another rank is to read it, too
+                line = events.encode(request.command).decode()
+                self._say({"refused": why, "command": line, "writer": request.writer})
 
     def _watch_the_time(self, steering: Steering) -> None:
         """The longest that a pause may last where a process group waits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -68,8 +69,7 @@ def _as_one_file(folder: Path, root: Optional[nn.Module], optimizers: list[Any],
 
 def _as_safetensors(folder: Path, root: nn.Module, state: Any, step: int) -> Optional[Path]:
     """None where the format does not take these weights."""
-    from safetensors.torch import save_file  # type: ignore[import-not-found, unused-ignore]
-
+    save_file: Any = importlib.import_module("safetensors.torch").save_file  # only where somebody has it
     temporary = tempfile.mkdtemp(prefix=".writing-", dir=folder)
     try:
         weights = {name: tensor.contiguous() for name, tensor in root.state_dict().items()}

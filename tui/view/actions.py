@@ -25,7 +25,7 @@ class Action:
     """It changes training: refused when read-only, confirmed once in a run of somebody's own."""
     valid: Callable[[Scene], bool] = lambda scene: True
     footer: int = 0
-    """Place in the footer, 1 first; 0 is not shown there."""
+    """Place in the footer, the lowest first; 0 is not shown there."""
     together: tuple[str, str] = ("", "")
     """Keys and label in the footer where one entry stands for two actions."""
     offered: Callable[[Scene], bool] = lambda scene: True
@@ -87,7 +87,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("rate_down", ("minus",), "−", "rate down", "Learning rate one rung down.", True, _live),
     Action("rate", ("r",), "r", "rate…", "Set the learning rate: a value, a factor, or release.", True, _live),
-    Action("slower", ("less_than_sign",), "<", "slower", "Slow training down.", True, _live, 8, ("< >", "speed")),
+    Action("slower", ("less_than_sign",), "<", "slower", "Slow training down.", True, _live, 9, ("< >", "speed")),
     Action("faster", ("greater_than_sign",), ">", "faster", "Let training run faster.", True, _live),
     Action("full_speed", ("f",), "f", "full speed", "Let training run as fast as it can.", True, _live),
     Action(
@@ -98,15 +98,47 @@ ACTIONS: tuple[Action, ...] = (
         "Weights: the weight, its change since the start, its gradient, or the layer's output.",
         False,
         _always,
-        10,
+        11,
     ),
     Action("log_axis", ("y",), "y", "log axis", "Loss on a logarithmic axis, and back.", False, _always),
     Action(
         "range", ("a",), "a", "range", "Gradient norms: the range of recent values, or of all time.", False, _always
     ),
+    Action(
+        "sort",
+        ("x",),
+        "x",
+        "sort",
+        "Gradient norms: in the model's order, the largest first, the worst first.",
+        False,
+        _always,
+    ),
+    Action(
+        "group",
+        ("g",),
+        "g",
+        "group",
+        "Gradient norms: layers put together by block, or each by itself.",
+        False,
+        _always,
+    ),
     Action("filter", ("slash",), "/", "filter…", "Show only layers and log lines that contain a text.", False, _always),
     Action(
-        "next", ("tab",), "tab", "panel", "Focus on the next panel; shift+tab on the one before.", False, _always, 6
+        "find", ("s",), "s", "search…", "Look for a text in the log; ↑ ↓ go from one place to the next.", False, _always
+    ),
+    Action(
+        "type",
+        ("i",),
+        "i",
+        "type…",
+        "Type into the program, if it was started with --pty; every line goes with enter.",
+        True,
+        lambda s: s.may_type,
+        -1,
+        offered=lambda s: s.waits_for_input,
+    ),
+    Action(
+        "next", ("tab",), "tab", "panel", "Focus on the next panel; shift+tab on the one before.", False, _always, 7
     ),
     Action("previous", ("shift+tab",), "shift+tab", "panel before", "Focus on the panel before.", False, _always),
     Action(
@@ -117,9 +149,9 @@ ACTIONS: tuple[Action, ...] = (
         "The panel in focus alone, with more in it.",
         False,
         lambda s: not s.zoomed,
-        7,
+        8,
     ),
-    Action("out", ("escape", "backspace"), "esc", "back", "Out of the zoom.", False, lambda s: bool(s.zoomed), 7),
+    Action("out", ("escape", "backspace"), "esc", "back", "Out of the zoom.", False, lambda s: bool(s.zoomed), 8),
     Action(
         "valley",
         ("v",),
@@ -160,6 +192,16 @@ ACTIONS: tuple[Action, ...] = (
         _live,
     ),
     Action("save", ("w",), "w", "write weights", "Write weights and optimizer state to a new file.", True, _live),
+    Action(
+        "stream",
+        ("S",),
+        "S",
+        "stream",
+        "The other training of this command; of more than two the list, to choose from.",
+        False,
+        lambda s: len(s.source.streams) > 1,
+        6,
+    ),
     Action("card", ("c",), "c", "card", "The whole card of this lesson; its check questions.", False, _lesson, 5),
     Action(
         "restart",
@@ -169,20 +211,21 @@ ACTIONS: tuple[Action, ...] = (
         "Start it again, with the same seed or other arguments; the run before is kept.",
         False,
         lambda s: not s.readonly,
-        footer=9,
+        footer=10,
         offered=lambda s: s.card is not None and s.source.over,
     ),
     Action("edit", ("o",), "o", "edit…", "Open a copy of the lesson's script in $EDITOR; R starts it.", False, _lesson),
-    Action("lessons", ("l",), "l", "lessons", "The lessons: choose one and start it.", False, _always, 11),
-    Action("help", ("question_mark",), "?", "help", "The keys, and what the panel in focus shows.", False, _always, 12),
+    Action("lessons", ("l",), "l", "lessons", "The lessons: choose one and start it.", False, _always, 12),
+    Action("help", ("question_mark",), "?", "help", "The keys, and what the panel in focus shows.", False, _always, 13),
     Action("palette", ("colon", "ctrl+p"), ":", "commands", "Every action by name.", False, _always),
     Action(
-        "leave", ("q", "ctrl+c", "ctrl+q"), "q", "leave", "Leave: detach, stop or kill the program.", False, _always, 13
+        "leave", ("q", "ctrl+c", "ctrl+q"), "q", "leave", "Leave: detach, stop or kill the program.", False, _always, 14
     ),
 )
 
 MOVES = (
     ("↑ ↓ PgUp PgDn", "move inside the panel in focus: layer, weights, log lines"),
+    ("Home End", "to the first line, and to the last: the log follows what is printed again"),
     ("← →", "move sideways in the panel in focus; in the phase view: nudge a weight, on a copy"),
     ("1 … 9", "focus on a panel or tab by its number"),
 )
@@ -190,8 +233,26 @@ MOVES = (
 
 BY_NAME = {action.name: action for action in ACTIONS}
 
+LINE_KEYS: dict[str, tuple[Action, ...]] = {
+    # while there is a line to type in at the foot of the log, no other key does anything
+    "type": (
+        Action("send", ("enter",), "enter", "send", "Give the line to the program."),
+        Action("before", ("up", "down"), "↑ ↓", "lines before", "Bring back what was typed before."),
+        Action("end", ("ctrl+d",), "^D", "end of input", "Say that there is no more input."),
+        Action("interrupt", ("ctrl+c",), "^C", "interrupt", "Interrupt the program."),
+        Action("line_back", ("escape",), "esc", "back", "Leave the line."),
+    ),
+    "find": (
+        Action("go", ("up", "down"), "↑ ↓", "the one before, after", "Go to another place that has the text."),
+        Action("scroll", ("pageup", "pagedown"), "PgUp PgDn", "scroll", "Scroll the log."),
+        Action("line_back", ("escape",), "esc", "back", "Leave the line."),
+    ),
+}
+
 
 def footer(scene: Scene) -> list[Action]:
     """The actions that the footer offers now, in its order."""
+    if scene.log.line:
+        return [*LINE_KEYS[scene.log.line]]
     shown = [action for action in ACTIONS if action.footer and action.valid(scene) and action.offered(scene)]
     return sorted(shown, key=lambda action: action.footer)

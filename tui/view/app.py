@@ -22,6 +22,7 @@ from .controls import Controls
 from .desk import Looks, ViewerDesk
 from .driver import PatientApp, slow
 from .learning import Progress
+from .machine import Machine, Subject
 from .panels.card import CardPanel, revealed
 from .panels.doctor import Doctor
 from .panels.explain import Explain
@@ -30,6 +31,7 @@ from .panels.gradients import Gradients
 from .panels.header import Header
 from .panels.log import Log
 from .panels.loss import Loss
+from .panels.metrics import Metrics
 from .panels.network import Network
 from .panels.panel import Panel
 from .panels.phases import Phases
@@ -41,6 +43,7 @@ from .scene import Card, Scene
 from .school import School
 from .screens.ask import Choose
 from .theme import Palette, textual_theme
+from .turns import Turns
 
 PANEL_CLASSES: tuple[tuple[str, type[Panel]], ...] = (
     ("header", Header),
@@ -51,6 +54,7 @@ PANEL_CLASSES: tuple[tuple[str, type[Panel]], ...] = (
     ("explain", Explain),
     ("card", CardPanel),
     ("doctor", Doctor),
+    ("metrics", Metrics),
     ("predict", Predict),
     ("valley", Valley),
     ("log", Log),
@@ -60,6 +64,8 @@ PANEL_CLASSES: tuple[tuple[str, type[Panel]], ...] = (
 )
 """Every panel by its id: the one place where a panel is registered."""
 
+WHOLE = 1_000_000
+"""More lines than any panel has."""
 POLL_S = 0.05
 HURRIED_POLL_S = 0.02
 HURRY_S = 0.6
@@ -73,6 +79,8 @@ KEYS: tuple[Binding, ...] = (
     Binding("right", "sideways(1)", show=False),
     Binding("pageup", "move(-10)", show=False),
     Binding("pagedown", "move(10)", show=False),
+    Binding("home", f"move(-{WHOLE})", show=False),
+    Binding("end", f"move({WHOLE})", show=False),
 )
 """Every key of the dashboard."""
 
@@ -108,8 +116,10 @@ class BacklitApp(PatientApp[int]):
         colors: str = how.pop("colors", "")
         super().__init__(**how)
         self.scene = scene
+        self._turns = Turns(scene.source)
         self.palette = Palette(colors or color_system(self))
         self.desk = ViewerDesk(scene.source.run)
+        self.machine = Machine()
         self.controls = Controls(self)
         self.school = School(self)
         self.detached = False
@@ -154,29 +164,54 @@ class BacklitApp(PatientApp[int]):
             self.say(sentence, bad=True)
         while scene.told:
             self.say(scene.told.pop(0))
+        self._take_turns()
         self._look(now)
         if self.exits and scene.source.over and scene.source.exit is not None:
             self.exit(0)
             return
         if slow(self):
             return
+        if not scene.paused:
+            scene.machine = self.machine.look(self._subject())
         seen: tuple[object, ...] = (
             scene.status,
             scene.state.phase,
             scene.state.step if scene.paused else -1,
             len(scene.pending),
         )
-        seen = (*seen, (len(scene.state.layers), scene.content), self._held_live())
+        seen = (*seen, (len(scene.state.layers), scene.content), self._held_live(), scene.waits_for_input)
         force = seen != self._seen
         if seen[4:5] != self._seen[4:5]:
             self.rearrange()
         self.controls.follow_up()
+        self.controls.tell_waiting()
         if scene.status == "failed" and self._seen[:1] != ("failed",):
             self._show_the_log()
         elif scene.card is not None and revealed(scene) and self._seen[:1] != (scene.status,):
             self.school.reveal(scene.card)
         self._seen = seen
         self._tell(now, force)
+
+    def _take_turns(self) -> None:
+        """Another stream is shown, or another has begun."""
+        turn, streams = self._turns.look(), self.scene.source.streams
+        if turn.turned:
+            self.scene.turned()
+            self.rearrange()
+        if turn.said:
+            self.say(f"{turn.said[0].upper()}{turn.said[1:]}.")
+        elif turn.others and (self.scene.source.ended or len(streams) - len(turn.others) == 1):
+            self.say(f"Another training has begun: {streams.title(turn.others[-1].number)}. S shows it.")
+
+    def _subject(self) -> Subject | None:
+        """Whose load is looked at: nobody's where it is not shown, or where the program does not run here and now."""
+        scene, metrics = self.scene, self._panels.get("metrics")
+        pid, state = scene.source.about.get("pid"), scene.state
+        shown = scene.size != "compact" or (metrics is not None and metrics.display)
+        if not shown or state.start is None or scene.source.over or scene.source.alive is not True:
+            return None
+        device = state.model.device if state.model is not None else ""
+        return Subject(pid, state.start.pid, device) if isinstance(pid, int) else None
 
     def _held_live(self) -> object:
         """While training is held every new snapshot is shown at once."""
@@ -185,7 +220,7 @@ class BacklitApp(PatientApp[int]):
     def _show_the_log(self) -> None:
         """The program failed: its last words are what matters now."""
         self.scene.tab = self.scene.focus = "log"
-        self.scene.scroll["log"] = 0
+        self.scene.log.bottom = None
         self.rearrange()
         self.focus_panel("log")
 
@@ -211,7 +246,9 @@ class BacklitApp(PatientApp[int]):
         rows, columns = weights.room if isinstance(weights, Weights) and weights.display else (24, 40)
         scene = self.scene
         shown = [name for name, panel in self._panels.items() if panel.display and panel.NAME]
-        self.desk.look(Looks(scene.tensor(), scene.mode, rows, columns, scene.first_unit, shown, scene.sample), now)
+        looks = Looks(scene.tensor(), scene.mode, rows, columns, scene.first_unit, shown, scene.sample)
+        looks.stream = scene.source.shown
+        self.desk.look(looks, now)
 
     # ── places and focus ──
 
@@ -220,6 +257,7 @@ class BacklitApp(PatientApp[int]):
         width, height = width or self.size.width, height or self.size.height
         scene = self.scene
         scene.size = size_class(width, height)
+        self.controls.fit_terminal(width, height)
         layers = len(scene.state.layers) or 3
         places = arrange(width, height, scene.tab, scene.zoomed, layers, scene.content, self._reading)
         for name, panel in self._panels.items():
@@ -354,6 +392,7 @@ class BacklitApp(PatientApp[int]):
             arguments=arguments,
         )
         self.desk = ViewerDesk(run)
+        self._turns = Turns(self.scene.source)
         self.lesson, self._began, self._seen = card is not None, time.monotonic(), ()
         self.rearrange()
         if same:

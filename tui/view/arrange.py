@@ -17,9 +17,9 @@ class Place:
 
 
 HEADER, STRIP, FOOTER = 2, 1, 1
-PANELS = ("network", "weights", "gradients", "loss", "explain", "card", "doctor", "predict", "valley", "log")
+PANELS = ("network", "weights", "gradients", "loss", "explain", "card", "doctor", "metrics", "predict", "valley", "log")
 """In the order of the number keys, which count those that there are."""
-SOMETIMES = ("card", "doctor", "predict", "valley")
+SOMETIMES = ("card", "doctor", "metrics", "predict", "valley")
 """Tabs that exist when they have something to show."""
 ALONE = ("phases",)
 """Panels that have the screen for themselves, or none of it."""

@@ -7,6 +7,7 @@ import os
 import platform
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..run import events
@@ -26,6 +27,7 @@ class Looks:
     first: int = 0
     open: list[str] = field(default_factory=list)  # noqa: A003
     sample: int = 0
+    stream: int | None = None
 
 
 class ViewerDesk:
@@ -44,9 +46,11 @@ class ViewerDesk:
         self._count += 1
         return f"{self.name}.{self._count}"
 
-    def command(self, command: Command) -> None:
-        """Appends one request. Raises OSError when it cannot be written."""
-        append_line(self.run.control / f"{self.name}.jsonl", events.encode(command))
+    def command(self, command: Command, streams: Sequence[int | None] = (None,)) -> None:
+        """Appends one request, a line for each stream that it is for; None: for all. Raises OSError when it cannot be
+        written."""
+        lines = b"".join(events.encode_request(command, stream) for stream in streams)
+        append_line(self.run.control / f"{self.name}.jsonl", lines)
 
     def look(self, looks: Looks, now: float) -> None:
         """Renews the presence once a second, and at once when something else is looked at."""

@@ -7,19 +7,23 @@ import time
 from pathlib import Path
 
 from ..history.source import Source
+from ..history.streams import Streams
 from ..run.directory import RunDirectory
 from ..run.events import BadRecord, Did, decode_event
+from .draw.cells import clean
 from .draw.numbers import count, number
 
 MOST = 50
 
 
 def listing(root: Path) -> list[str]:
-    """One line a run, newest first: name, state, step, loss, when it started, host. At most `MOST` of them."""
+    """One line a run, newest first: name, state, step, loss, trainings, when it started, host. At most `MOST` of them.
+
+    Of a run with several trainings step and loss are of the one that `attach` shows."""
     runs = list(RunDirectory.all(root))
     if not runs:
         return [f"no runs yet in {root}"]
-    lines = [f"{'run':<44} {'state':<9} {'step':>11} {'loss':>9}  {'started':<17} host"]
+    lines = [f"{'run':<44} {'state':<9} {'step':>11} {'loss':>9} {'streams':>7}  {'started':<17} host"]
     lines += [_line(run) for run in runs[:MOST]]
     if len(runs) > MOST:
         lines.append(f"… and {len(runs) - MOST} older ones in {root}")
@@ -36,7 +40,8 @@ def _line(run: RunDirectory) -> str:
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created()))
     loss = number(state.tick.loss) if state.tick is not None else "–"
     host = str(source.about.get("host", ""))
-    return f"{run.path.name:<44} {status:<9} {count(state.step):>11} {loss:>9}  {started:<17} {host}"
+    numbers = f"{count(state.step):>11} {loss:>9} {len(source.streams):>7}"
+    return f"{run.path.name:<44} {status:<9} {numbers}  {started:<17} {host}"
 
 
 def _age(run: RunDirectory) -> str:
@@ -50,12 +55,12 @@ def _age(run: RunDirectory) -> str:
     return f"{max(0, time.time() - newest):.0f} s ago" if newest else "never"
 
 
-def deeds(run: RunDirectory) -> list[Did]:
-    """Every intervention that took effect in a run, in its order."""
+def deeds(run: RunDirectory, stream: int | None = None) -> list[Did]:
+    """Every intervention that took effect in a run, or in one of its streams, in its order."""
     found: list[Did] = []
-    for stream in run.streams():
+    for one in run.streams() if stream is None else [stream]:
         try:
-            content = run.events_file(stream).read_bytes()
+            content = run.events_file(one).read_bytes()
         except OSError:
             continue
         for line in content.splitlines():
@@ -68,6 +73,20 @@ def deeds(run: RunDirectory) -> list[Did]:
             if isinstance(event, Did):
                 found.append(event)
     return found
+
+
+def deeds_in_words(run: RunDirectory) -> list[str]:
+    """The interventions, one a line; of several streams each under its name."""
+    streams = Streams(run)
+    streams.look(None)
+    if len(streams) < 2:
+        return [said(deed) for deed in deeds(run)]
+    lines: list[str] = []
+    for one in streams.all:
+        done = deeds(run, one.number)
+        if done:
+            lines += [clean(streams.title(one.number)), *(f"  {said(deed)}" for deed in done)]
+    return lines
 
 
 def said(deed: Did) -> str:

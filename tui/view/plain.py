@@ -13,18 +13,21 @@ from types import FrameType
 
 from ..history.source import Source
 from ..run.directory import RunDirectory
+from .draw.cells import clean
 from .draw.numbers import brief, count, number, rate, speed
+from .turns import Turn, Turns
 
 FIRST_S, EVERY_S = 2.0, 10.0
 
 
-def follow(run: RunDirectory, owns: bool = True) -> int:
+def follow(run: RunDirectory, owns: bool = True, stream: int | None = None) -> int:
     """Follows the run to its end and returns the program's exit status.
 
     Args:
         owns: this is the command that started the program: Ctrl-C and SIGTERM go to it. Who only attached leaves.
+        stream: the number of the stream that was asked for.
     """
-    source = Source(run)
+    source = Source(run, stream)
     output = _PassThrough(run)
 
     def pass_on(signal_number: int, frame: FrameType | None) -> None:
@@ -53,9 +56,16 @@ def follow(run: RunDirectory, owns: bool = True) -> int:
 def _follow(source: Source, output: _PassThrough) -> int:
     due = time.monotonic() + FIRST_S
     told = -1
+    turns = Turns(source)
+    waited = False
     while True:
         source.poll()
         output.pump()
+        if source.waiting.waits and not waited and source.exit is None:
+            _say("backlit: the program waits for input; backlit attach shows it in a terminal, and i types into it")
+        waited = source.waiting.waits
+        for words in _news(source, turns.look()):
+            _say(f"backlit: {words}")
         if source.exit is not None:
             output.pump()
             if source.state.step != told and source.state.tick is not None:
@@ -77,12 +87,26 @@ def _follow(source: Source, output: _PassThrough) -> int:
         time.sleep(0.05)
 
 
+def _news(source: Source, turn: Turn) -> list[str]:
+    """What is to be said of the streams: which is shown from now on, and what else has begun."""
+    streams = source.streams
+    said = [turn.said] if turn.said else []
+    titles = [clean(streams.title(one.number)) for one in turn.others or []]
+    if len(titles) > 1:
+        said.append(f"{len(titles)} more trainings began, {titles[0]} the first of them")
+    elif titles:
+        said.append(f"another training began: {titles[0]}")
+    return [clean(words) for words in said]
+
+
 def line_of(source: Source) -> str:
-    """step 880  epoch 3  loss 0.412  lr 0.01  |g| 0.55  1,204 steps/s"""
+    """step 880  epoch 3  loss 0.412  lr 0.01  |g| 0.55  1,204 steps/s; of several streams after the shown one's name"""
     state, tick = source.state, source.state.tick
     if tick is None:
         return "backlit: waiting for the first step"
-    parts = [f"step {count(tick.step)}"]
+    several = len(source.streams) > 1 and source.shown is not None
+    parts = [clean(source.streams.title(source.shown or 0))] if several else []
+    parts.append(f"step {count(tick.step)}")
     if tick.epoch is not None:
         parts.append(f"epoch {tick.epoch}")
     parts.append(f"loss {number(tick.loss)}")

@@ -6,9 +6,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Optional
 
+from ..history.layers import Layer
 from ..history.source import Source
-from ..history.state import Layer, RunState
+from ..history.state import RunState
 from ..run.events import Activation, Picture, Tick
+from .machine import Load
 
 MODES = ("change", "weight", "gradient", "output")
 
@@ -78,6 +80,22 @@ class Card:
 
 
 @dataclass
+class LogPlace:
+    """How the log is being read."""
+
+    bottom: Optional[tuple[int, int]] = None
+    """The lowest row shown: the number of a line, and which part of it; None follows the newest."""
+    known: int = 0
+    """The number of the next line when following ended: all from there on are new."""
+    line: str = ""
+    """What the line at its foot is for while there is one: type or find."""
+    find: str = ""
+    """The text looked for."""
+    found: Optional[int] = None
+    """The number of the line in hand that has it."""
+
+
+@dataclass
 class Scene:
     """Everything a panel may look at besides the run's state."""
 
@@ -97,9 +115,14 @@ class Scene:
     mode: str = "change"
     log_y: bool = False
     full_range: bool = False
+    order: str = "model"
+    """Of the gradient norms: model (the order in the model), largest or worst first."""
+    level: Optional[int] = None
+    """Of `RunState.levels`, the way in which layers are listed there; None: as fits."""
     filter: str = ""  # noqa: A003
     scroll: dict[str, int] = field(default_factory=dict)
     """Lines scrolled, by panel id."""
+    log: LogPlace = field(default_factory=LogPlace)
     size: str = "normal"
     """compact, normal or wide."""
     pending: dict[str, Pending] = field(default_factory=dict)
@@ -122,6 +145,8 @@ class Scene:
     """Updates are kept for undo while training runs."""
     sample: int = 0
     """The sample of the batch in focus."""
+    machine: Optional[Load] = None
+    """The newest look at the machine, while somebody sees it."""
     results: list[tuple[tuple[str, ...], float]] = field(default_factory=list)
     """What runs of this lesson came to: arguments and outcome, the newest last."""
     steady: Optional[Tick] = None
@@ -150,7 +175,7 @@ class Scene:
     def picture(self) -> Optional[Picture]:
         live, kept = self.state.live, self.state.keyframe
         newest = live.picture if live is not None else None
-        if not self.source.over or kept is None:
+        if not self.done or kept is None:
             return newest
         wanted = self.tensor() if self.tensor() >= 0 else (newest.tensor if newest is not None else -1)
         fits = [one for one in kept.pictures if one.tensor == wanted and one.mode == self.mode]
@@ -165,6 +190,8 @@ class Scene:
     @property
     def status(self) -> str:
         """The run's status, or what was asked for and has not come about: "pausing", "stopping"."""
+        if self.source.ended:
+            return "ended"
         status = self.source.status
         stop_asked = self.state.stop_asked or any(one.do in ("stop", "rewind") for one in self.pending.values())
         if stop_asked and not self.source.over and status != "starting":
@@ -178,9 +205,29 @@ class Scene:
         return self.source.status == "paused"
 
     @property
+    def done(self) -> bool:
+        """The training that is shown will not change any more."""
+        return self.source.over or self.source.ended
+
+    @property
     def steerable(self) -> bool:
         """Can anything that steers still have an effect?"""
-        return not self.readonly and not self.source.over
+        return not self.readonly and not self.done
+
+    @property
+    def has_terminal(self) -> bool:
+        """Was the program given a terminal of its own?"""
+        return isinstance(self.source.about.get("terminal"), dict)
+
+    @property
+    def may_type(self) -> bool:
+        """Can something be typed into the program?"""
+        return self.has_terminal and not self.readonly and not self.source.over
+
+    @property
+    def waits_for_input(self) -> bool:
+        """Does the program wait for somebody to type?"""
+        return self.has_terminal and self.source.waiting.waits and not self.source.over
 
     @property
     def speed(self) -> Optional[float]:
@@ -200,6 +247,7 @@ class Scene:
             or (self.card is not None and self.card.show == "predict")
             or (model is not None and any(len(one.shape) == 2 and one.shape[1] == 2 for one in model.tensors[:1]))
             or (live is not None and live.predictions is not None),
+            "metrics": bool(self.state.metrics),
             "valley": self.surveyed
             or (model is not None and 0 < model.weights <= 2)
             or (live is not None and live.surface is not None),
@@ -214,6 +262,43 @@ class Scene:
     @property
     def program(self) -> str:
         return str(self.source.about.get("name") or "program")
+
+    # ── streams ──
+
+    def stream(self, short: bool = False) -> str:
+        """Which of several streams is shown: "stream 2/3 · rank 1 · restart 1", short "2/3 r1"; empty of one."""
+        streams = self.source.streams
+        one = streams.get(self.source.shown)
+        if one is None or len(streams) < 2:
+            return ""
+        of = f"{streams.at(one.number)}/{len(streams)}"
+        rank = one.start.rank if one.start is not None and one.start.world > 1 else None
+        if short:
+            return of if rank is None else f"{of} r{rank}"
+        words = [f"stream {of}"] if rank is None else [f"stream {of}", f"rank {rank}"]
+        restart = one.start.restart if one.start is not None else 0
+        return " · ".join([*words, f"restart {restart}"] if restart else words)
+
+    def addresses(self) -> list[Optional[int]]:
+        """The streams that a request is for, None being all: the one that is shown; of a training of several ranks
+        all of these, since each waits for the others."""
+        ranks = self.source.ranks()
+        if not ranks or ranks[0].start is None or ranks[0].start.world <= 1:
+            return [self.source.shown]
+        numbers = {one.number for one in ranks}
+        if all(one.over or one.number in numbers for one in self.source.streams.all):
+            return [None]
+        return [one.number for one in ranks if not one.over]
+
+    def turned(self) -> None:
+        """Another stream is shown: what was said of the one before is no longer meant."""
+        self.pending.clear()
+        self.scroll.clear()
+        self.layer, self.first_unit, self.sample, self.steady = None, 0, 0, None
+        self.level = None
+        self.armed = self.surveyed = self.left_phases = False
+        if self.tab not in (*self.content, "explain", "log"):
+            self.tab = "explain"
 
     # ── layers ──
 
@@ -265,7 +350,7 @@ class Scene:
                     refused.append(f"{pending.text}: refused, {answer.refused}")
                 elif answer.said:
                     self.told.append(f"{pending.text}: {answer.said}")
-            elif self.source.over:
+            elif self.done:
                 self.pending.pop(ident)
         return refused
 

@@ -41,6 +41,8 @@ class Wishes:
     """The card's question is asked before anything runs."""
     arguments: tuple[str, ...] = ()
     """What the lesson was started with."""
+    stream: int | None = None
+    """The number of the stream that was asked for."""
     progress: Path | None = None
     """The file that remembers what the learner has done."""
 
@@ -49,7 +51,7 @@ def show(run: RunDirectory, wishes: Wishes) -> int:
     """Runs the app. Returns the program's own exit status when it is over, 0 when the person detached, the app's own
     status when the app failed."""
     _yield_the_processor()
-    scene = Scene(Source(run), readonly=wishes.readonly, asks=wishes.asks, card=wishes.card)
+    scene = Scene(Source(run, wishes.stream), readonly=wishes.readonly, asks=wishes.asks, card=wishes.card)
     scene.arguments = wishes.arguments
     scene.source.poll()
     scene.away = _away(run, scene)
@@ -70,7 +72,7 @@ def show(run: RunDirectory, wishes: Wishes) -> int:
     )
     app.run()
     scene = app.scene
-    app.desk.leave(pause_stays=app.detached and scene.paused)
+    app.desk.leave(pause_stays=app.detached and scene.source.holds)
     _remember_leaving(scene)
     if app.return_code:
         return int(app.return_code)
@@ -103,6 +105,9 @@ def farewell(scene: Scene, stopped: bool = False) -> list[str]:
         "paused": "stays paused",
     }.get(status, "was stopped" if stopped else "goes on")
     lines = [f"backlit: {scene.program} {words} after {count(state.step)} steps"]
+    if len(source.streams) > 1 and source.shown is not None:
+        of = f"{source.streams.title(source.shown)} of {len(source.streams)} streams"
+        lines = [f"backlit: {scene.program} {words}; {of} made {count(state.step)} steps"]
     values = [f"loss {number(state.tick.loss)}" if state.tick is not None else "no training was seen"]
     if len(state.validation):
         values.append(f"validation loss {number(state.validation.last)}")
@@ -129,6 +134,7 @@ def farewell(scene: Scene, stopped: bool = False) -> list[str]:
 def _remember_leaving(scene: Scene) -> None:
     tick = scene.tick
     left = {"time": time.time(), "step": scene.state.step, "loss": tick.loss if tick is not None else None}
+    left["stream"] = scene.source.shown
     try:
         replace_bytes(scene.source.run.viewers / "left", json.dumps(left).encode())
     except (OSError, ValueError):
@@ -141,6 +147,8 @@ def _away(run: RunDirectory, scene: Scene) -> str:
     when, step, loss = left.get("time"), left.get("step"), left.get("loss")
     if not isinstance(when, (int, float)) or not isinstance(step, int) or time.time() - when < 60:
         return ""
+    if left.get("stream", 0) != scene.source.shown:
+        return ""  # another training than the one that was looked at
     made = scene.state.step - step
     if made <= 0:
         return ""

@@ -1,5 +1,6 @@
 """Every colour, by what it means, once. Style names are `meaning`, `meaning.bold`, `meaning.reverse`; `w3/12` is a
-half-block cell of two weight levels (upper/lower). No meaning is carried by colour alone: a sign or a word stands by.
+half-block cell of two weight levels (upper/lower); `ansi:…` is how a program printed something (`history/graphics.py`).
+No meaning is carried by colour alone: a sign or a word stands by.
 """
 
 from __future__ import annotations
@@ -40,6 +41,23 @@ RAMP = [
 ]
 RAMP_256 = [17, 18, 18, 24, 24, 60, 60, 243, 102, 137, 144, 179, 179, 221, 222, 230]
 RAMP_16 = [4] * 4 + [8] * 4 + [7] * 4 + [11] * 4
+
+PRINTED: tuple[tuple[str, int, int], ...] = (
+    # the sixteen colours of terminals as letters on our background: truecolor, 256, 16
+    *(("#6c6c6c", 242, 8), ("#ff5f5f", 203, 1), ("#87d787", 114, 2), ("#d7af5f", 179, 3)),
+    *(("#5f87ff", 69, 12), ("#d787d7", 176, 5), ("#5fd7d7", 80, 6), ("#c6c6c6", 251, 7)),
+    *(("#8a8a8a", 245, 8), ("#ff8787", 210, 9), ("#afffaf", 157, 10), ("#ffff87", 228, 11)),
+    *(("#87afff", 111, 12), ("#ffafff", 219, 13), ("#afffff", 159, 14), ("#ffffff", 231, 15)),
+)
+PRINTED_ON: tuple[tuple[str, int, int], ...] = (
+    # the first seven as backgrounds, dark enough for our letters; the others are bright as they are
+    *(("#000000", 16, 0), ("#870000", 88, 1), ("#005f00", 22, 2), ("#5f5f00", 58, 3)),
+    *(("#0000af", 19, 4), ("#5f005f", 53, 5), ("#005f5f", 23, 6)),
+)
+LEGIBLE = 2.0
+"""Contrast (WCAG 2) below which printed letters get another colour: the program was made for another background."""
+MOST_STYLES = 4096
+"""Styles kept: a program can print sixteen million colours."""
 
 SYSTEMS = ("truecolor", "256", "16", "none")
 
@@ -96,10 +114,14 @@ class Palette:
         """The style of a name; an unknown name is an error of ours."""
         found = self._styles.get(name)
         if found is None:
+            if len(self._styles) >= MOST_STYLES:
+                self._styles.clear()
             found = self._styles[name] = self._make(name)
         return found
 
     def _make(self, name: str) -> Style:
+        if name.startswith("ansi:"):
+            return self._printed(*name[5:].split("|"))
         if name.startswith("w") and "/" in name:
             upper, lower = name[1:].split("/")
             return Style(color=self._cell(upper), bgcolor=self._cell(lower))
@@ -110,12 +132,60 @@ class Palette:
             color, back = back, color
         return Style(color=color, bgcolor=back, bold="bold" in how or None, underline="under" in how or None)
 
+    def _printed(self, attributes: str, color: str, back: str) -> Style:
+        """How a program wanted it, as far as this colour system goes; letters stay legible. No colours: attributes."""
+        plain = self.system == "none"
+        ink = self._of_program(color, PRINTED) if color and not plain else self.color("ink")
+        ground = self._of_program(back, (*PRINTED_ON, *PRINTED[7:])) if back and not plain else self.color("background")
+        if "d" in attributes and self.system != "16":
+            ink = _mixed(ink, ground)
+        elif "d" in attributes and not color:
+            ink = self.color("dim")
+        if contrast(ink, ground) < (LEGIBLE if self.system != "16" else 1.01):
+            ink = max((self.color("ink"), self.color("background")), key=lambda one: contrast(one, ground))
+        if "r" in attributes or (plain and back):
+            ink, ground = ground, ink
+        bold, italic, underline, strike = ((letter in attributes) or None for letter in "bius")
+        return Style(color=ink, bgcolor=ground, bold=bold, italic=italic, underline=underline, strike=strike)
+
+    def _of_program(self, color: str, sixteen: tuple[tuple[str, int, int], ...]) -> str:
+        """A colour as `history/graphics.py` has it: the number of one of 256, or #rrggbb."""
+        if color.isdigit() and int(color) < 16:
+            return self._pick(*sixteen[int(color)])
+        red, green, blue = EIGHT_BIT_PALETTE[int(color)] if color.isdigit() else _parts(color)
+        if self.system == "16":
+            number = Color.from_rgb(red, green, blue).downgrade(ColorSystem.STANDARD).number or 0
+            return self._pick(*sixteen[number])
+        return f"#{red:02x}{green:02x}{blue:02x}"
+
     def _cell(self, letter: str) -> str:
         if letter == "n":
             return self.color("bad")
         if letter in (".", ""):
             return self.color("background")
         return self.level(int(letter))
+
+
+def _parts(color: str) -> tuple[int, int, int]:
+    """Red, green and blue of #rrggbb."""
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+def _mixed(one: str, other: str) -> str:
+    """Three parts of one colour and two of another."""
+    red, green, blue = ((3 * a + 2 * b) // 5 for a, b in zip(_parts(one), _parts(other)))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def contrast(one: str, other: str) -> float:
+    """How well letters of one colour stand out on the other: 1 not at all, 21 black on white (WCAG 2)."""
+    weights = (0.2126, 0.7152, 0.0722)
+    light = []
+    for color in (one, other):
+        parts = [part / 255 for part in _parts(color)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        light.append(sum(weight * part for weight, part in zip(weights, linear)))
+    return (max(light) + 0.05) / (min(light) + 0.05)
 
 
 def textual_theme(palette: Palette) -> Theme:

@@ -6,7 +6,8 @@ import math
 import statistics
 from typing import Optional
 
-from ..state import Health, Layer, RunState
+from ..layers import Health, Layer
+from ..state import RunState
 
 SILENT_STEPS = 20
 """No rule but those about single facts speaks in the first steps: they are like no others."""

@@ -6,7 +6,8 @@ import math
 import statistics
 from typing import Optional
 
-from ..state import Health, RunState
+from ..layers import Health
+from ..state import RunState
 from .evidence import FEW_MEASURED, SPAN, chance, loss_lately, say, typical, weight_layers
 from .finding import ALARM, LIKELY, NOTICE, POSSIBLE, Finding, Rule
 

@@ -14,6 +14,7 @@ from . import (
     not_learning,
     not_shuffled,
     overfitting,
+    starving,
     two_softmaxes,
     wrong_labels,
 )
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     fading.RULE,
     overfitting.RULE,
     input_scale.RULE,
+    starving.RULE,
 )
 """In the order in which findings of one level are shown: the surest and most harmful first."""
 

@@ -85,7 +85,7 @@ def explain(scene: Scene) -> list[Paragraph]:
         paragraphs.append([(scene.away, "you")])
     if status == "starting":
         paragraphs += _starting(scene)
-    elif scene.source.over:
+    elif scene.source.over or scene.source.ended:
         paragraphs += _ended(scene, status)
     elif status == "paused":
         paragraphs += _paused(scene)
@@ -287,7 +287,7 @@ def _ended(scene: Scene, status: str) -> list[Paragraph]:
     elif status == "lost":
         out.append([("✗ ", "bad"), ("The program is gone and left no word of how it ended.", "ink")])
     else:
-        words = "Finished" if status == "finished" else "Stopped"
+        words = {"finished": "Finished", "stopped": "Stopped"}.get(status, "This training is over; it ended")
         out.append([(f"{words} after {count(state.step)} updates.", "ink")])
     if state.step == 0 and status != "failed":
         out.append([("No optimizer made an update that could be seen: there was nothing to watch.", "ink")])

@@ -1,10 +1,12 @@
-"""Header: which program, what state, how far, how fast, loss, accuracy, rate, and what watching costs."""
+"""Header: which program, what state, how far, how fast, loss, accuracy, rate, the machine, and what watching costs."""
 
 from __future__ import annotations
 
 import math
 
+from ...history.doctor.starving import starving
 from ..draw.cells import Cell, Line, cut, shorten, width_of
+from ..draw.load import graphics, idle, processor, waiting
 from ..draw.numbers import count, duration, number, percent, rate, speed
 from ..scene import Scene
 from .panel import Panel
@@ -16,10 +18,15 @@ STATES: dict[str, Cell] = {
     "stopping": ("■ STOPPING…", "warning"),
     "paused": (" ❚❚ PAUSED ", "warning.reverse"),
     "finished": ("■ FINISHED", "ink.bold"),
+    "ended": ("■ ENDED", "ink.bold"),
     "stopped": ("■ STOPPED", "warning"),
     "failed": (" ✗ FAILED ", "bad.reverse"),
     "lost": (" ✗ LOST ", "bad.reverse"),
 }
+
+
+MACHINE_GAP = 3
+"""Cells at least between what is said of the run and of the machine."""
 
 
 class Header(Panel, can_focus=False):
@@ -47,6 +54,9 @@ def _first(scene: Scene, width: int) -> Line:
     status = STATES[scene.status]
     name = shorten(scene.program, max(1, min(40, width // 3, width - width_of([status]) - 2)))
     parts.append([(name, "ink.bold" if compact else "dim"), ("  ", "ink"), status])
+    stream = scene.stream(short=width < 100)
+    if stream:
+        parts.append([(stream, "ink")])
     if tick is not None:
         where: list[str] = []
         if tick.epoch is not None and not (state.total_steps is not None and tick.batches == 1):
@@ -57,7 +67,9 @@ def _first(scene: Scene, width: int) -> Line:
         of = f"/{count(state.total_steps)}" if state.total_steps is not None else ""
         where.append(f"step {count(tick.step)}{of}")
         parts.append([((" " if compact else " · ").join(where), "ink")])
-        if not scene.source.over and not scene.paused:
+        if tick.skipped:
+            parts.append([(f"{count(tick.skipped)} skipped", "warning")])
+        if not scene.source.over and not scene.source.ended and not scene.paused:
             slowed = " (slowed)" if scene.speed is not None else ""
             unit = "/s" if compact else " steps/s"
             parts.append([(f"{speed(tick.steps_per_s)}{unit}{slowed}", "dim")])
@@ -70,7 +82,23 @@ def _first(scene: Scene, width: int) -> Line:
         parts.append([("no training was seen", "dim")])
     if scene.source.alive is None and not scene.source.over:
         parts.append([(f"other host, last heard {duration(scene.source.silent_s())} ago", "warning")])
-    return _join(parts, "  ", width)
+    line = _join(parts, "  ", width)
+    room = width - width_of(line) - MACHINE_GAP
+    words = next((words for words in _machine(scene) if width_of([(words, "dim")]) <= room), "")
+    if words:
+        line += [(" " * (room + MACHINE_GAP - width_of([(words, "dim")])), "ink"), (words, "dim")]
+    return line
+
+
+def _machine(scene: Scene) -> list[str]:
+    """What the machine does, the fullest words first: the GPU before the processor, for that is where training is."""
+    load = scene.machine
+    if load is None or scene.size == "compact":
+        return []
+    gpu, cpu = graphics(load.gpus), processor(load)
+    if not gpu:
+        return [cpu]
+    return [f"{gpu[0]} · {cpu}", *gpu[:2], *gpu[2:]]
 
 
 def _second(scene: Scene, width: int) -> Line:
@@ -86,8 +114,8 @@ def _second(scene: Scene, width: int) -> Line:
         parts.append([("val ", "dim"), (number(last), "bad" if odd else "validation.bold")])
     if len(state.accuracy):
         parts.append([("accuracy ", "dim"), (percent(state.accuracy.last, 1), "ink.bold")])
-    parts.append(_rate(scene))
     line = _join(parts, "   ", width)
+    line = _join([line, _rate(scene, width - width_of(line) - 3), *_starving(scene)], "   ", width)
     cost = _cost(scene) if scene.size != "compact" else []
     progress = state.progress()
     room = width - width_of(line) - (width_of(cost) + 3 if cost else 0) - 3
@@ -101,20 +129,36 @@ def _second(scene: Scene, width: int) -> Line:
     return cut(line, width)
 
 
-def _rate(scene: Scene) -> Line:
+def _rate(scene: Scene, room: int) -> Line:
+    """The rate that the last update used, what the dial made it of, what was asked; less of it where room is short."""
     tick = scene.tick
     if tick is None:
         return [("lr ", "dim"), ("–", "ink")]
-    line: Line = [("lr ", "dim"), (rate(tick.rate), "ink.bold")]
-    if tick.scheduled is not None:
-        if scene.state.factor is not None:
-            line.append((f" = {rate(tick.scheduled)} × {scene.state.factor:g}", "you"))
-        else:
-            line.append((f" (scheduled {rate(tick.scheduled)})", "you"))
-    asked = next((one for one in scene.pending.values() if one.do == "lr"), None)
-    if asked is not None:
-        line.append((" " + asked.text + "…", "warning"))
-    return line
+    line: Line = [("lr ", "dim"), (_rates(tick.rate, tick.rates), "ink.bold")]
+    scheduled = _rates(tick.scheduled, tick.schedules)
+    factor = tick.factor if tick.factor is not None else scene.state.factor
+    whole = brief = ""
+    if tick.fixed:
+        brief = " fixed"
+        whole = brief + (f" (scheduled {scheduled})" if tick.scheduled is not None or tick.schedules else "")
+    elif factor is not None and tick.scheduled is not None:
+        whole, brief = f" = {scheduled} × {factor:g}", f" × {factor:g}"
+    elif tick.scheduled is not None:
+        whole = f" (scheduled {scheduled})"
+    asked: Line = [(f" {one.text}…", "warning") for one in scene.pending.values() if one.do == "lr"][-1:]
+    lines: list[Line] = [[*line, (made, "you"), *asked] if made else [*line, *asked] for made in (whole, brief)]
+    return next((one for one in lines if width_of(one) <= room), line)
+
+
+def _starving(scene: Scene) -> list[Line]:
+    """A warning where training waits for its data, and its processors with it."""
+    share = starving(scene.state) if not (scene.source.over or scene.paused) else None
+    return [[(f"▲ {waiting(share)}", "warning")]] if share is not None and idle(scene.machine) else []
+
+
+def _rates(first: float | None, ends: list[float] | None) -> str:
+    """The rate of the first parameter group, or the range of all of them where they differ."""
+    return rate(first) if ends is None else "…".join(map(rate, ends))
 
 
 def _cost(scene: Scene) -> Line:

@@ -1,68 +1,18 @@
-"""Network: the module tree with sizes, weights, and the share of units that are on."""
+"""Network: the module tree with sizes, weights, shapes of outputs, and the share of units that are on."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
-from ...run.events import Activation, Model, ModuleInfo
-from ..draw.cells import Line, cut, fit, right, width_of, wrap
-from ..draw.numbers import count, number, percent, size
-from ..draw.sparkline import BLOCKS
+from ...history.modules import Modules, modules_of, shapes_by_module
+from ...run.events import Activation, Model, Shapes
+from ..draw.cells import Line, cut, wrap
+from ..draw.numbers import count, number, percent
+from ..draw.tree import COLUMNS_FROM, FROZEN, Columns, Seen, columns, head, narrow_line, wide_line
 from ..draw.units import Layered, diagram, fits
 from ..scene import Scene
 from .panel import Panel
-
-
-@dataclass
-class Node:
-    """One module with what lies below it; `times` siblings of the same build stand behind a folded one."""
-
-    name: str
-    place: int
-    info: ModuleInfo
-    children: list[Node] = field(default_factory=list)
-    times: int = 1
-    last: str = ""
-
-    def build(self) -> tuple[object, ...]:
-        """What makes two modules the same: kind, sizes and everything below."""
-        return (self.info.kind, self.info.detail, tuple(child.build() for child in self.children))
-
-
-def tree_of(model: Model) -> Node | None:
-    """The tree from the dotted paths; runs of three or more equal siblings are folded into one."""
-    if not model.modules:
-        return None
-    nodes = {info.path: Node(info.path.rpartition(".")[2], place, info) for place, info in enumerate(model.modules)}
-    for path, node in nodes.items():
-        if path:
-            parent = nodes.get(path.rpartition(".")[0])
-            if parent is not None and parent is not node:
-                parent.children.append(node)
-    root = nodes.get("") or next(iter(nodes.values()))
-    _fold(root)
-    return root
-
-
-def _fold(node: Node) -> None:
-    for child in node.children:
-        _fold(child)
-    folded: list[Node] = []
-    builds = [child.build() for child in node.children]
-    place = 0
-    while place < len(node.children):
-        end = place
-        while end + 1 < len(builds) and builds[end + 1] == builds[place]:
-            end += 1
-        first = node.children[place]
-        if end - place >= 2:
-            first.times, first.last = end - place + 1, node.children[end].name
-            folded.append(first)
-        else:
-            folded.extend(node.children[place : end + 1])
-        place = end + 1
-    node.children = folded
 
 
 class Network(Panel):
@@ -71,8 +21,11 @@ class Network(Panel):
     SHOWS = (
         "The modules of the model in the order in which they were registered: name, kind, sizes, number of weights. "
         "Behind an activation function: the share of its outputs that are above zero for the last photographed batch. "
-        "Modules of the same build in a row are folded into one line with ×. A tiny network is drawn as units and "
-        "edges: a solid line is a positive weight, a dotted one a negative, a double one is large."
+        "Modules of the same build in a row are folded into one line with ×, and below it stands the first. "
+        "○ is frozen: its weights are not trained. Alone on the screen (Enter): the shape of each module's output, its "
+        "share of all weights, and data type and device where they are not those in the title; ↑ ↓ scroll. A tiny "
+        "network is drawn as units and edges: a solid line is a positive weight, a dotted one a negative, a double one "
+        "is large."
     )
     HEALTHY = "ReLU layers are 30 to 70 % on."
     TROUBLE = (
@@ -82,13 +35,32 @@ class Network(Panel):
     def __init__(self, ident: str) -> None:
         super().__init__(ident)
         self._model: Model | None = None
-        self._tree: Node | None = None
+        self._modules: Modules | None = None
+        self._columns: tuple[int, Columns] = (0, Columns(0, {}))
+        """For the width at which the panel was drawn last."""
+        self._shapes: Shapes | None = None
+        self._shape_of: dict[int, str] = {}
         self._phase: tuple[str, int] = ("", -1)
         self._phase_since = 0.0
 
+    def names(self, scene: Scene) -> list[str]:
+        modules = self._modules
+        if modules is None or scene.state.model is None:
+            return [self.NAME]
+        home = " ".join(filter(None, (modules.dtype, f"on {modules.device}" if modules.device else "")))
+        full = " · ".join(filter(None, (self.NAME, modules.name, home)))
+        return [full, " · ".join(filter(None, (self.NAME, modules.name)))]
+
     def notes(self, scene: Scene) -> list[str]:
         model = scene.state.model
-        return [f"{count(model.weights)} weights"] if model is not None else []
+        if model is None:
+            return []
+        words, modules = f"{count(model.weights)} weights", self._modules
+        if modules is None or not modules.frozen:
+            return [words]
+        digits = 0 if 0.01 < modules.frozen < 0.99 else 1
+        frozen = f"{percent(modules.frozen, digits)} {FROZEN} frozen"
+        return [f"{words}, {frozen}", frozen, words]
 
     def move(self, scene: Scene, lines: int) -> bool:
         before = scene.scroll.get("network", 0)
@@ -99,25 +71,78 @@ class Network(Panel):
         model = scene.state.model
         if model is None:
             return waiting(scene, width)
-        if model is not self._model:
-            self._model, self._tree = model, tree_of(model)
+        modules = self._take_in(scene, model)
         phase, now = scene.state.phase, time.monotonic()
         if (phase, scene.state.step) != self._phase:
             self._phase, self._phase_since = (phase, scene.state.step), now
         shown_s = now - self._phase_since
+        zoomed = scene.zoomed == self.id
         drawn = _units(scene, model, width, height, shown_s)
-        if drawn and scene.zoomed != self.id:
+        if drawn and not zoomed:
             return drawn
-        lines = _tree_lines(scene, self._tree, model, width, roomy=height >= 12)
-        if drawn and scene.zoomed == self.id:
-            lines = [*lines, [], *_units(scene, model, min(width, 72), height - 2, shown_s)]
-        most = max(0, len(lines) - height)
+        top = _input_lines(model, roomy=height >= 12)
+        under: list[Line] = [_loss_line(model.loss, number(scene.loss), width)]
+        if drawn:
+            under += [[], *_units(scene, model, min(width, 72), height - 2, shown_s)]
+        if width < COLUMNS_FROM:
+            return self._window(scene, modules, top, under, width, height)
+        if self._columns[0] != width:
+            self._columns = (width, columns(modules, width))
+        if not zoomed or height < 4:
+            return self._window(scene, modules, top, under, width, height)
+        return [head(self._columns[1]), *self._window(scene, modules, top, under, width, height - 1)]
+
+    def _take_in(self, scene: Scene, model: Model) -> Modules:
+        """The rows of the model, and the shapes that its modules put out; both only when they are others."""
+        if model is not self._model or self._modules is None:
+            self._model, self._modules = model, modules_of(model)
+            self._columns, self._shapes, self._shape_of = (0, Columns(0, {})), None, {}
+        live = scene.state.live
+        shapes = live.shapes if live is not None else None
+        if shapes != self._shapes:
+            self._shapes, self._shape_of = shapes, shapes_by_module(shapes)
+        return self._modules
+
+    def _window(
+        self, scene: Scene, modules: Modules, top: list[Line], under: list[Line], width: int, height: int
+    ) -> list[Line]:
+        """The lines in sight; only these are made. The last one says how many are below it."""
+        total = len(top) + len(modules.rows) + len(under)
+        most = max(0, total - height)
         start = min(scene.scroll.get("network", 0), most)
         scene.scroll["network"] = start
-        shown = lines[start : start + height]
-        if most and start < most and shown:
-            shown[-1] = [(f"… {len(lines) - start - height + 1} more", "dim")]
+        end = min(total, start + height)
+        first, last = max(0, start - len(top)), max(0, end - len(top))
+        shown = top[start:end]
+        shown += self._rows(scene, modules, range(first, min(last, len(modules.rows))), width)
+        shown += under[max(0, first - len(modules.rows)) : max(0, last - len(modules.rows))]
+        if end < total and shown:
+            shown[-1] = [(f"… {total - end + 1:,} more", "dim")]
         return shown
+
+    def _rows(self, scene: Scene, modules: Modules, places: range, width: int) -> Iterator[Line]:
+        """The lines of some rows."""
+        outputs: dict[int, list[Activation]] = {}
+        for module, activation in scene.activations.items():
+            if 0 <= module < len(modules.row_of):
+                outputs.setdefault(modules.row_of[module], []).append(activation)
+        silences = scene.state.checkups.silences
+        focused = _focused(scene)
+        for place in places:
+            row = modules.rows[place]
+            seen = Seen(
+                self._shape_of.get(row.place, ""),
+                outputs.get(place, []),
+                silences.get((row.place, False)),
+                not focused.isdisjoint(row.tensors),
+            )
+            yield narrow_line(row, seen, width) if width < COLUMNS_FROM else wide_line(row, seen, self._columns[1])
+
+
+def _focused(scene: Scene) -> frozenset[int]:
+    """The tensors of the layer whose weights are shown."""
+    place = scene.shown_layer()
+    return frozenset(scene.state.layers[place].tensors) if place is not None else frozenset()
 
 
 def layered(model: Model, values: list[list[float]]) -> Layered | None:
@@ -186,26 +211,14 @@ def waiting(scene: Scene, width: int) -> list[Line]:
     return wrap([(words, "dim")], width)
 
 
-def _tree_lines(scene: Scene, root: Node | None, model: Model, width: int, roomy: bool) -> list[Line]:
-    lines: list[Line] = []
+def _input_lines(model: Model, roomy: bool) -> list[Line]:
+    """What goes in, where the first layer reads pictures."""
     picture = next((tensor.picture for tensor in model.tensors if tensor.picture), None)
     first = next((info for info in model.modules if info.kind == "Linear"), None)
-    if picture and first is not None and first.detail.startswith(f"{picture[1] * picture[2]}→"):
-        lines.append([("input ", "ink"), (f"{picture[1]}×{picture[2]}", "dim")])
-        if roomy:
-            lines.append([("│", "line")])
-    if root is None:
-        for tensor in model.tensors:
-            shape = "×".join(map(str, tensor.shape)) or "scalar"
-            lines.append([(tensor.name + " ", "ink"), (shape, "dim")])
-    else:
-        shown = scene.activations
-        if not root.children:
-            lines.append(_node_line(root, shown, 0, width, scene))
-        for child in root.children:
-            _walk(child, shown, 0, width, scene, lines)
-    lines.append(_loss_line(model.loss, number(scene.loss), width))
-    return lines
+    if picture is None or first is None or not first.detail.startswith(f"{picture[1] * picture[2]}→"):
+        return []
+    line: Line = [("input ", "ink"), (f"{picture[1]}×{picture[2]}", "dim")]
+    return [line, [("│", "line")]] if roomy else [line]
 
 
 LONGEST_NUMBER = 7
@@ -217,72 +230,3 @@ def _loss_line(kind: str, value: str, width: int) -> Line:
         if len(words) + LONGEST_NUMBER <= width:
             return [(words, "ink"), (value, "train")]
     return [(value, "train")]
-
-
-def _walk(node: Node, shown: dict[int, Activation], depth: int, width: int, scene: Scene, lines: list[Line]) -> None:
-    lines.append(_node_line(node, shown, depth, width, scene))
-    for child in node.children:
-        _walk(child, shown, depth + 1, width, scene, lines)
-
-
-def _node_line(node: Node, shown: dict[int, Activation], depth: int, width: int, scene: Scene) -> Line:
-    info = node.info
-    seen = shown.get(node.place)
-    left: Line = [(" " * min(depth, 6), "ink")]
-    name = f"{node.name}…{node.last}" if node.times > 1 else node.name
-    if info.tensors or node.children:
-        focused = _focused(scene, info)
-        left += [(name, "train" if focused else "ink"), (" " + info.kind, "ink" if info.tensors else "dim")]
-        if info.detail:
-            left.append((" " + info.detail, "dim"))
-        if node.times > 1:
-            left.append((f" ×{node.times}", "ink"))
-        weights = info.weights * node.times
-        tail: Line = [(size(weights), "dim")] if weights else []
-    else:
-        left += [(f"{name} {info.kind}" + (f" {info.detail}" if info.detail else ""), "dim")]
-        tail = []
-    if width >= 70:
-        return [*fit(cut(left, width - 56), width - 56), *right(tail, 9), ("  ", "ink"), *_outputs(seen, scene, node)]
-    if seen is not None and seen.odd:
-        tail = [("✗ NaN", "bad")]
-    elif seen is not None and seen.on is not None:
-        style = "warning" if seen.on < 0.02 else "dim"
-        tail = [(f"{percent(seen.on)} on", style)]
-    room = width - width_of(tail) - 1
-    if width_of(left) > room and info.detail:
-        left = [cell for cell in left if cell[0].strip() != info.kind] if info.tensors else left
-    return fit(cut(left, max(1, room)), room + 1) + right(tail, width_of(tail))
-
-
-def _outputs(seen: Activation | None, scene: Scene, node: Node) -> Line:
-    """In the zoom, of the last photographed batch: lowest output, histogram, highest; what is on, what is dead."""
-    if seen is None:
-        return []
-    if seen.odd:
-        return [("✗ not finite", "bad")]
-    line: Line = []
-    if seen.histogram and seen.low is not None and seen.high is not None:
-        top = max(seen.histogram) or 1
-        bars = "".join(BLOCKS[min(7, int(7.999 * value / top))] if value else " " for value in seen.histogram)
-        line = [
-            *right([(number(seen.low, 2), "dim")], 8),
-            (" " + bars + " ", "ink"),
-            (f"{number(seen.high, 2):<7}", "dim"),
-        ]
-    silence = scene.state.checkups.silences.get((node.place, False))
-    if silence is not None and silence.silent and silence.samples >= ENOUGH:
-        dead = silence.silent / max(1, silence.units)
-        line.append((f"▲ {silence.silent}/{silence.units} dead" if dead > 0.3 else f"{silence.silent} dead", "warning"))
-    elif seen.on is not None:
-        line.append((f"{percent(seen.on)} on", "warning" if seen.on < 0.02 else "dim"))
-    return line
-
-
-ENOUGH = 1000
-"""Samples for which a unit has to be silent to be called dead."""
-
-
-def _focused(scene: Scene, info: ModuleInfo) -> bool:
-    place = scene.shown_layer()
-    return place is not None and bool(set(scene.state.layers[place].tensors) & set(info.tensors))

@@ -105,7 +105,7 @@ class Phases(Panel):
     def draw(self, scene: Scene, width: int, height: int) -> list[Line]:
         live, walk = scene.state.live, _walk(scene)
         phase = scene.state.phase if scene.paused or scene.opening else ""
-        about = (phase, walk.step if walk is not None else -1, scene.source.run)
+        about = (phase, walk.step if walk is not None else -1, scene.source.run, scene.source.shown)
         if about != self._about:
             self._about, self._scroll, self._cursor, self._tries, self._by = about, 0, None, {}, 0.0
         head = _strip(live, walk, phase, width, height)

@@ -29,7 +29,9 @@ class Weights(Panel):
         "out for one sample of the batch (feature maps of a convolution); ← → choose the sample, ↑ ↓ the "
         "layer. Image-shaped layers and kernels show one picture a unit. A cell that stands for several weights shows "
         "the one of largest magnitude, and the border says how many. Below: the scale, a histogram, the standard "
-        "deviation, and how far the tensor has moved from where it started."
+        "deviation, and how far the tensor has moved from where it started. Where the picture is not of the tensor as it "
+        "stands (a part of it, magnitudes, stored entries), the last line begins with that; what cannot be drawn is "
+        "named with the reason."
     )
     HEALTHY = "The change shows structure that grows; the histogram widens slowly and stays smooth."
     TROUBLE = "✗ or a pink cell is a value that is not finite. A tensor that stays at 0 % moved is not being trained."
@@ -138,7 +140,8 @@ def _legend(picture: Picture, width: int) -> list[Line]:
     if bars and room >= 8:
         scale += [("  ", "ink"), *_histogram(bars, min(room, 24))]
     said: Line = [(f"✗ {count(picture.odd)} not finite", "bad"), (" · ", "dim")] if picture.odd else []
-    said += [("std " + number(picture.std, 2), "dim")]
+    std = "std " + number(picture.std, 2)
+    said = _with([*said, (picture.note, "ink")], [f" · {std}"], width) if picture.note else [*said, (std, "dim")]
     if picture.moved is not None:
         short = f" · moved {percent(picture.moved)}"
         said = _with(said, [short + " from the start", short], width)

@@ -1,0 +1,81 @@
+"""Any PyTorch program, unmodified: the same output, end and weights as by itself, and on the screen what it printed."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import signal
+
+import pytest
+
+from .shown import check_the_same, check_what_is_shown
+from .zoo import Row, Runs
+
+ROWS = [
+    Row("ranks_ddp", ranks=2, alone=True),
+    Row("ranks_fsdp"),
+    Row("compiled_module"),
+    Row("compiled_step", missing="hooks that torch.compile does not trace away"),
+    Row("workers"),
+    Row("by_hand_in_place"),
+    Row("by_hand_data"),
+    Row("by_hand_anew"),
+    Row("lbfgs"),
+    Row("closure"),
+    Row("amp"),
+    Row("amp_fused"),
+    Row("accumulation"),
+    Row("added_midway"),
+    Row("outputs"),
+    Row("irregular"),
+    Row("loop"),
+    Row("loader"),
+    Row("-m course.train --steps 30 --width 12", alone=True),
+    Row("workshop 3"),
+    Row("clipping"),
+    Row("gan"),
+    Row("language"),
+    Row("lstm"),
+    Row("conv"),
+    Row("chatty"),
+    Row("elsewhere", elsewhere=True, alone=True),
+    Row("raises", alone=True, status=1),
+    Row("exits", status=3),
+    Row("interrupted", status=-signal.SIGINT),
+    Row(
+        "signals",
+        alone=True,
+        signals=(("waits for SIGUSR1", signal.SIGUSR1), ("waits for SIGTERM", signal.SIGTERM)),
+        status=4,
+    ),
+    Row("forks"),
+    Row("second"),
+    Row("no_torch", trains=False),
+]
+
+
+@functools.cache
+def begin(rows: tuple[Row, ...]) -> Runs:
+    """Starts them. When all tests are run this is called before the first of them (tests/conftest.py)."""
+    runs = Runs(rows)
+    atexit.register(runs.close)
+    return runs
+
+
+@pytest.fixture(scope="session")
+def runs(request: pytest.FixtureRequest) -> Runs:
+    return begin(tuple(item.callspec.params["row"] for item in request.session.items if item.function is test_program))
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=row.words, marks=[pytest.mark.xfail(reason=row.missing)] if row.missing else [])
+        for row in ROWS
+    ],
+)
+def test_program(runs: Runs, row: Row) -> None:
+    bare, watched = runs.of(row)
+    check_the_same(row, bare, watched)
+    check_what_is_shown(row, watched)

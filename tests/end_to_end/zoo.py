@@ -1,0 +1,195 @@
+"""Programs as people have them, each run twice: by itself, and inside a run of ours.
+
+A program says of itself what a viewer must show of it, on lines of its own:
+
+    loss 0.412              of the last step
+    steps 40                updates made
+    skipped 2               updates that a GradScaler did not make
+    rate 0.01               with which the last was made
+    norm 12 0.55            the gradient of the 12th update
+    trained stem head       layers, each with a row of its own
+    frozen body             the same, and the row says so
+    shows epoch 3           words on the screen
+    weights 3fa1…           SHA-256 of the weights in the end
+
+A line may begin with `process N`: several processes of it train, each is shown by itself.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import venv
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Callable, Optional
+
+from tui.run.directory import RunDirectory
+
+from ..support import PROGRAMS, QUIET, Program, until
+from .bare import Nest
+
+ZOO = PROGRAMS / "zoo"
+MOST_S = 170.0
+COMPILER = {
+    "TORCHINDUCTOR_CACHE_DIR": f"{tempfile.gettempdir()}/backlit-inductor-{os.getuid()}",  # g++ takes longest: once
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One program of the table."""
+
+    words: str
+    """The script without its suffix, and its arguments; or `-m module` and arguments."""
+    alone: bool = False
+    """Its bare run is a Python of its own: that it is forked from a warm one would be seen in how it ends."""
+    ranks: int = 0
+    """So many processes, started by torchrun."""
+    elsewhere: bool = False
+    """Its Python is that of another virtual environment, which has torch and not us."""
+    signals: tuple[tuple[str, signal.Signals], ...] = ()
+    """What is sent to it from outside, each when it has printed those words."""
+    folder: Path = ZOO
+    """Where the script is."""
+    status: int = 0
+    """How it ends: an exit status, or a signal's number below zero."""
+    trains: bool = True
+    missing: str = ""
+    """What is not shown of it yet."""
+
+    def command(self, python: str) -> list[str]:
+        first, *rest = self.words.split()
+        if first == "-m":
+            return [python, "-m", *rest]
+        script = self.folder / first if (self.folder / first).is_dir() else self.folder / f"{first}.py"
+        if self.ranks:
+            return [
+                python,
+                "-m",
+                "torch.distributed.run",
+                "--standalone",
+                f"--nproc-per-node={self.ranks}",
+                str(script),
+            ]
+        return [python, str(script), *rest]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What is left of a program: what it wrote, how it ended, and its run directory if it had one."""
+
+    output: bytes
+    status: int
+    run: Optional[RunDirectory] = None
+
+
+class Runs:
+    """Both runs of every row, two programs at a time, in the background."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="backlit-zoo-", ignore_cleanup_errors=True)
+        self._environment = {**QUIET, **COMPILER}
+        self._nest = Nest(self._environment)
+        self._waiting: SimpleQueue[tuple[Future[Any], Callable[..., Any], Any]] = SimpleQueue()
+        self._started: list[Program] = []
+        self._other: Optional[Future[str]] = None
+        self._ended: dict[Row, tuple[Future[Ended], Future[Ended]]] = {}
+        for row in rows:
+            if row.elsewhere and self._other is None:
+                self._other = self._later(other_python, self._folder_of("other"))
+            self._ended[row] = (self._later(self._bare, row), self._later(self._watched, row))
+        for _ in range(2):
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def of(self, row: Row) -> tuple[Ended, Ended]:
+        """(bare, watched), when both have ended."""
+        bare, watched = self._ended[row]
+        return bare.result(), watched.result()
+
+    def close(self) -> None:
+        """What has not begun does not begin; what runs is ended."""
+        self._waiting = SimpleQueue()
+        for program in self._started:
+            program.end()
+        self._nest.close()
+        self._folder.cleanup()
+
+    def _later(self, what: Callable[[Any], Any], about: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._waiting.put((future, what, about))
+        return future
+
+    def _work(self) -> None:
+        while True:
+            try:
+                future, what, about = self._waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                future.set_result(what(about))
+            except BaseException as error:
+                future.set_exception(error)
+
+    def _folder_of(self, name: str) -> Path:
+        return Path(tempfile.mkdtemp(prefix=re.sub(r"\W+", "-", name) + "-", dir=self._folder.name))
+
+    def _command(self, row: Row) -> list[str]:
+        return row.command(self._other.result() if row.elsewhere and self._other is not None else sys.executable)
+
+    def _bare(self, row: Row) -> Ended:
+        command, folder = self._command(row), self._folder_of(f"bare {row.words}")
+        output, cwd = folder / "output", (ZOO if row.words.startswith("-m") else folder)
+        if not row.alone:
+            return Ended(status=self._nest.run(command[1:], cwd, output), output=output.read_bytes())
+        with open(output, "ab") as file:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**os.environ, **self._environment, "PYTHONUNBUFFERED": "1"},  # as at a terminal: in its order
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+            )
+        for words, number in row.signals:
+            until(lambda words=words: words.encode() in output.read_bytes(), MOST_S)
+            process.send_signal(number)
+        status = process.wait(MOST_S)
+        return Ended(output.read_bytes(), status)
+
+    def _watched(self, row: Row) -> Ended:
+        folder = self._folder_of(row.words)
+        command = ["nice", "-n", "10", *self._command(row)]  # whoever waits for a screen goes first
+        program = Program(folder, command, cwd=ZOO if row.words.startswith("-m") else folder, **self._environment)
+        self._started.append(program)
+        run = program.run
+        for words, number in row.signals:
+            until(
+                lambda words=words: run.output_file.exists() and words.encode() in run.output_file.read_bytes(), MOST_S
+            )
+            os.kill(run.about()["pid"], number)
+        program.wait(MOST_S)
+        how = run.exit()
+        assert how is not None and not how.error, how
+        return Ended(run.output_file.read_bytes(), how.status if how.signal is None else -how.signal, run)
+
+
+def other_python(folder: Path) -> str:
+    """A virtual environment without pip, whose packages are those beside our torch: none of ours is among them, for
+    what a .pth file of another environment says holds only there."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    torch = importlib.util.find_spec("torch")
+    assert torch is not None and torch.origin is not None
+    (packages / "torch.pth").write_text(f"{Path(torch.origin).parents[1]}\n")
+    return str(folder / "bin" / "python")
