@@ -20,7 +20,7 @@ from tui.run.journal import append_line
 PROGRAMS = Path(__file__).parent / "programs"
 
 
-def until(condition: Callable[[], Any], most_s: float = 30.0) -> Any:
+def until(condition: Callable[[], Any], most_s: float = 30.0, every_s: float = 0.005) -> Any:
     """Waits for `condition` to give something true, and returns it. Fails after `most_s`."""
     deadline = time.monotonic() + most_s
     while True:
@@ -31,7 +31,7 @@ def until(condition: Callable[[], Any], most_s: float = 30.0) -> Any:
             raise AssertionError(
                 f"it did not come about within {most_s} s: {getattr(condition, '__name__', condition)}"
             )
-        time.sleep(0.005)
+        time.sleep(every_s)
 
 
 def events_of(run: RunDirectory, stream: int = 0) -> list[Any]:

@@ -162,7 +162,7 @@ class Runs:
                 stderr=file,
             )
         for words, number in row.signals:
-            until(lambda words=words: words.encode() in output.read_bytes(), MOST_S)
+            has_written(words, output)
             process.send_signal(number)
         status = process.wait(MOST_S)
         return Ended(output.read_bytes(), status)
@@ -174,14 +174,17 @@ class Runs:
         self._started.append(program)
         run = program.run
         for words, number in row.signals:
-            until(
-                lambda words=words: run.output_file.exists() and words.encode() in run.output_file.read_bytes(), MOST_S
-            )
+            has_written(words, run.output_file)
             os.kill(run.about()["pid"], number)
-        program.wait(MOST_S)
+        until(lambda: run.exit() is not None, MOST_S, every_s=0.05)
         how = run.exit()
         assert how is not None and not how.error, how
         return Ended(run.output_file.read_bytes(), how.status if how.signal is None else -how.signal, run)
+
+
+def has_written(words: str, output: Path) -> None:
+    """Waits for these words in a program's output."""
+    until(lambda: output.exists() and words.encode() in output.read_bytes(), MOST_S, every_s=0.05)
 
 
 def other_python(folder: Path) -> str:

@@ -125,6 +125,9 @@ def test_frozen_is_said_of_all_and_of_a_part() -> None:
     ]
     assert (rows["body"].frozen, rows["body"].trains) == (0.75, True)
     assert modules_of(model.model).frozen == 0.6
+    # And what is frozen without any weights is frozen all the same
+    model.add("empty", "Linear", [0, 10], trainable=False)
+    assert (model.rows["empty"].frozen, model.rows["empty"].trains) == (1.0, False)
 
 
 def test_a_tie_is_said_once_where_the_weights_come_again() -> None:

@@ -248,7 +248,10 @@ def test_a_line_search_is_held_behind_its_update(watch: Watch) -> None:
     assert made == [4]
     assert {gate.phase for gate in watch.hand.gates()} == {"update"}
     # And the norms are those of the last gradients of each step
-    assert [one.norms_step for one in watch.end() if isinstance(one, events.Tick)][:2] == [1, 2]
+    ticks = [one for one in watch.end() if isinstance(one, events.Tick)]
+    assert [one.norms_step for one in ticks][:2] == [1, 2]
+    # And its weights have moved in each
+    assert any(one.ratios and all(ratio > 0 for ratio in one.ratios if ratio is not None) for one in ticks)
 
 
 def test_a_closure_of_a_first_order_optimizer_is_held_when_its_gradients_are_there(watch: Watch) -> None:

@@ -269,6 +269,7 @@ class Probe:
         self._inside, self.walking = weakref.ref(optimizer), True
         self._attend_here(optimizer)
         if searches(optimizer):
+            self.guard("the weights", self.recorder.before_search, optimizer)
             self.steering.before_search(optimizer, self._optimizers.counts(optimizer))
         else:
             self.steering.turn(optimizer)  # the closure may look at the rate; what is asked meanwhile turns it again
@@ -310,7 +311,7 @@ class Probe:
         self._inside = None
         if searched:
             self._summary.losses.searches = True
-            self.guard("the gradients", recorder.measure, optimizer)
+            self.guard("the gradients", recorder.measure, optimizer, True)
         self.guard("the rate", steering.dial.turn_back, optimizer)
         self.guard("the step", recorder.stepped, optimizer, first)
         if not first:

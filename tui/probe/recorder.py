@@ -131,14 +131,31 @@ class Recorder:
 
     # ── measuring ──
 
-    def measure(self, optimizer: Any) -> None:
-        """Before an update: gradient norms, the weights as they are, pictures; each when it is due."""
+    def before_search(self, optimizer: Any) -> None:
+        """A step begins that moves the weights before its gradients can be read: the weights as they are, if due."""
+        tree, now = self.tree, time.perf_counter()
+        if tree is not None and (self._gate.single or self.ratio_pace.due(now)):
+            self._note_weights(tree, self._measurable(tree, optimizer), now)
+
+    def _note_weights(self, tree: Tree, places: list[int], now: float) -> None:
+        if places:
+            began = time.thread_time()
+            with torch.no_grad():
+                self._change = (Change(tree.parameters(places)), places)
+            self.ratio_pace.done(now, 3 * (time.thread_time() - began))  # comparing costs twice as much again
+
+    def measure(self, optimizer: Any, searched: bool = False) -> None:
+        """Before an update: gradient norms, the weights as they are, pictures; each when it is due.
+
+        Args:
+            searched: the weights have moved already: see `before_search`.
+        """
         self.summary.collect()
         now = time.perf_counter()
         single = self._gate.single
         in_use, first = self.optimizers.in_use, self.optimizers.counts(optimizer)
         norms_due = self._gate.unhurried or self._norm_turns.take(self.norm_pace.due(now), optimizer, in_use)
-        ratio_due = single or self._ratio_turns.take(self.ratio_pace.due(now), optimizer, in_use)
+        ratio_due = not searched and (single or self._ratio_turns.take(self.ratio_pace.due(now), optimizer, in_use))
         exposed = first and self.pictures.exposed  # the forward pass of the first one's model is what it waits for
         photo_due = first and self.looking and (single or self._picture_due(now) or self._looks_elsewhere())
         if not (norms_due or ratio_due or photo_due or exposed):
@@ -153,11 +170,8 @@ class Recorder:
         if norms_due and places:
             self.summary.read_norms(tree, places, getattr(optimizer, "grad_scale", None), first)
             self.norm_pace.done(now, time.thread_time() - began)
-        if ratio_due and places:
-            began = time.thread_time()
-            with torch.no_grad():
-                self._change = (Change(tree.parameters(places)), places)
-            self.ratio_pace.done(now, 3 * (time.thread_time() - began))  # comparing costs twice as much again
+        if ratio_due:
+            self._note_weights(tree, places, now)
         desk = self.desk
         if desk is not None and desk.looking and (photo_due or exposed):
             self.pictures.take(tree, desk.wish)

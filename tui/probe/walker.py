@@ -25,6 +25,7 @@ SIDE = 28
 _graph_task = getattr(torch._C, "_current_graph_task_id", lambda: -1)
 
 NOT_YET = "no batch has run yet: p runs the first one, phase by phase"
+BY_HAND = "the program makes its updates by hand: where a batch ends is known only afterwards"
 NOT_SEEN = "this batch was not watched from its beginning: press p until the next one has gone forward"
 
 
@@ -109,6 +110,8 @@ class Walker(Eye):
         if record is None or record.step != self.step + (0 if done else 1):
             self._forget()
             self._walk = Walk(step=self.step + 1, absent=NOT_YET if phase == "start" else NOT_SEEN)
+            if not tree.model.optimizers:
+                self._walk = dataclasses.replace(self._walk, absent=BY_HAND)
             if not tree.has_root:
                 self._walk = dataclasses.replace(
                     self._walk, absent="the program has no module: its layers are not seen"

@@ -160,11 +160,13 @@ class Controls(Dials, Bench, Keyboard):
         self.app.push_screen(screen, answered)
 
     def stop(self) -> None:
-        """Asks every training of the run to end as after Ctrl-C; a second time sends the program the signal itself."""
+        """Asks every training of the run to end as after Ctrl-C; a second time sends the program the signal itself, a
+        third time SIGTERM."""
         scene = self.scene
         asked = any(one.do == "stop" for one in scene.pending.values()) or scene.state.stop_asked
         if scene.state.tick is None or asked or scene.source.ended:
-            self._signal(signal.SIGINT)
+            self._signal(signal.SIGTERM if scene.interrupted else signal.SIGINT)
+            scene.interrupted = True
         else:
             self.send(events.Stop(self.app.desk.new_id()), self._pending("stop", "stop"), to=(None,))
 

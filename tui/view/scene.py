@@ -95,6 +95,10 @@ class LogPlace:
     """The number of the line in hand that has it."""
 
 
+STANDS_S = 3.0
+"""Without an update for longer than this, and than three usual steps, a run is said to do something else."""
+
+
 @dataclass
 class Scene:
     """Everything a panel may look at besides the run's state."""
@@ -145,6 +149,10 @@ class Scene:
     """Updates are kept for undo while training runs."""
     sample: int = 0
     """The sample of the batch in focus."""
+    interrupted: bool = False
+    """The program was sent SIGINT from here."""
+    _newest: tuple[int, float] = (-1, 0.0)
+    """The newest step, and when it was first seen here."""
     machine: Optional[Load] = None
     """The newest look at the machine, while somebody sees it."""
     results: list[tuple[tuple[str, ...], float]] = field(default_factory=list)
@@ -299,6 +307,18 @@ class Scene:
         self.armed = self.surveyed = self.left_phases = False
         if self.tab not in (*self.content, "explain", "log"):
             self.tab = "explain"
+
+    def standing_s(self) -> Optional[float]:
+        """Seconds for which a run that goes on has made no update, once that is long for it; else None."""
+        tick = self.tick
+        if tick is None or self.paused or self.source.over or self.source.ended:
+            return None
+        now = time.monotonic()
+        if tick.step != self._newest[0]:
+            self._newest = (tick.step, now)
+        still = now - self._newest[1]
+        usual = 1.0 / tick.steps_per_s if tick.steps_per_s else 0.0
+        return still if still > max(STANDS_S, 3 * usual) else None
 
     # ── layers ──
 

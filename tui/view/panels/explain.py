@@ -201,7 +201,12 @@ def _running(scene: Scene) -> list[Paragraph]:
         return _trouble(scene, tick)
     per_s = tick.steps_per_s or 0.0
     out: list[Paragraph] = []
-    if 0 < per_s <= 2:
+    standing = scene.standing_s()
+    if standing is not None:
+        words = f"No update for {duration(standing)}: the program does something else now. The last was {count(tick.step)}."
+        out.append([(words, "ink")])
+        out.append(_loss_now(scene))
+    elif 0 < per_s <= 2:
         out.append(
             [(f"Step {count(tick.step)} took {duration(1 / per_s) if per_s < 0.1 else f'{1 / per_s:.1f} s'}. ", "ink")]
         )

@@ -65,15 +65,20 @@ def _first(scene: Scene, width: int) -> Line:
             if tick.batch is not None:
                 where.append(f"batch {tick.batch}" + (f"/{tick.batches}" if tick.batches else ""))
         of = f"/{count(state.total_steps)}" if state.total_steps is not None else ""
-        where.append(f"step {count(tick.step)}{of}")
+        what = state.model.counts if state.model is not None and state.model.counts else "step"
+        where.append(f"{what} {count(tick.step)}{of}")
         parts.append([((" " if compact else " · ").join(where), "ink")])
         if tick.skipped:
             parts.append([(f"{count(tick.skipped)} skipped", "warning")])
         if not scene.source.over and not scene.source.ended and not scene.paused:
             slowed = " (slowed)" if scene.speed is not None else ""
             unit = "/s" if compact else " steps/s"
-            parts.append([(f"{speed(tick.steps_per_s)}{unit}{slowed}", "dim")])
-            left = state.seconds_left()
+            standing = scene.standing_s()
+            if standing is not None:
+                parts.append([(f"no {'update' if what == 'step' else 'pass'} for {duration(standing)}", "dim")])
+            else:
+                parts.append([(f"{speed(tick.steps_per_s)}{unit}{slowed}", "dim")])
+            left = state.seconds_left() if standing is None else None
             if left is not None and not scene.opening:
                 known = state.total_epochs is not None or state.total_steps is not None
                 of = "" if known else " of this epoch"
@@ -161,11 +166,19 @@ def _rates(first: float | None, ends: list[float] | None) -> str:
     return rate(first) if ends is None else "…".join(map(rate, ends))
 
 
+def _memory(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MB" if size < 10 << 20 else f"{size >> 20:,} MB"
+
+
 def _cost(scene: Scene) -> Line:
     tick, model = scene.tick, scene.state.model
     words = []
     if model is not None and model.device:
         words.append(model.device)
+    live = scene.state.live
+    kept = live.kept if live is not None else None
+    if kept is not None and not scene.source.over:
+        words.append(f"undo {kept.updates} · {_memory(kept.bytes)} of {_memory(kept.budget)}")
     if tick is not None and tick.cost is not None:
         words.append(f"probe {percent(tick.cost, 1)} of the time")
     return [(" · ".join(words), "dim")] if words else []

@@ -41,6 +41,8 @@ class Loss(Panel):
         if scene.source.catching_up:
             return ["reading the history…"]
         axis = ["log axis"] if scene.log_y else []
+        if scene.tick is not None and scene.tick.passes > 1:
+            axis.append(f"sum of {scene.tick.passes} backward passes")
         best = scene.state.validation.best
         if best is None:
             return [" · ".join(axis)]

@@ -2,9 +2,7 @@ class SummaryWriter:
     def __init__(self, logdir=None, **kwargs):
         self.written = []
 
-    def add_scalar(
-        self, tag, scalar_value, global_step=None, walltime=None, display_name="", summary_description=""
-    ):
+    def add_scalar(self, tag, scalar_value, global_step=None, walltime=None, display_name="", summary_description=""):
         """Add scalar data to summary."""
         self.written.append((tag, float(scalar_value), global_step))
 
