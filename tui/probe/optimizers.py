@@ -28,6 +28,11 @@ class Optimizers:
         self._groups = 0
         """Parameter groups of the one that counts: with a new one the model may have grown."""
 
+    def made(self, updates: int) -> None:
+        """The one that counts has made so many updates that nobody met it at."""
+        self.updates += updates
+        self._updates_of_others = 0
+
     def meet(self, optimizer: Any) -> bool:
         """It is about to update. True if those in use are others than before."""
         key = id(optimizer)

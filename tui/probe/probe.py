@@ -297,8 +297,9 @@ class Probe:
         quiet.stepped = True
         if self._desk is None or self._thread != threading.get_ident():
             return
-        self._optimizers.updates += quiet.updates
-        quiet.updates = 0
+        if quiet.updates:
+            self._optimizers.made(quiet.updates)
+            quiet.updates = 0
         if recorder.gaze.follows is not None and recorder.looking:
             self.guard("the path", recorder.gaze.follows)
         announced, self._announced = self._announced == id(optimizer), 0
@@ -367,8 +368,9 @@ class Probe:
             self.quiet.until = 0.0
             return
         until = min(until, recorder.tick_pace.at)
-        if recorder.gaze.follows is None and until > time.perf_counter() and not stacked(optimizer):
-            self.quiet.begin(until, optimizer)
+        there = self._optimizers.in_use()
+        if recorder.gaze.follows is None and until > time.perf_counter() and not any(map(stacked, there)):
+            self.quiet.begin(until, optimizer, [one for one in there if one is not optimizer])
         else:
             self.quiet.until = 0.0
 

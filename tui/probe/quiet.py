@@ -34,6 +34,8 @@ class Quiet:
         self.optimizer = 0
         """The id of the optimizer that counts the steps."""
         self.groups = 0
+        self.others: set[int] = set()
+        """The ids of those that update besides: what was in hand then was their loss."""
         self.thread = 0
         self.requests: deque[Any] = deque()
         """What was asked and not been taken yet."""
@@ -53,9 +55,10 @@ class Quiet:
         self.left = 0
         """Steps until one is timed again."""
 
-    def begin(self, until: float, optimizer: Any) -> None:
-        """Nothing is due before `until`, as long as it is this optimizer that updates."""
+    def begin(self, until: float, optimizer: Any, others: list[Any]) -> None:
+        """Nothing is due before `until`, as long as it is this optimizer that updates, or one of the others."""
         self.optimizer, self.groups = id(optimizer), len(optimizer.param_groups)
+        self.others = {id(one) for one in others}
         self.thread = _thread()
         self.until = until
 
@@ -81,6 +84,10 @@ class Quiet:
         """Counts an update, if it is that simple. False ends the quiet."""
         began = _clock()
         groups = optimizer.param_groups
+        if id(optimizer) in self.others and began < self.until and _thread() == self.thread:
+            self.stepped = True
+            self.in_hand.clear()
+            return True
         if (
             began >= self.until
             or id(optimizer) != self.optimizer
