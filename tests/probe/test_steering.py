@@ -636,3 +636,38 @@ def test_a_closure_without_a_backward_pass_does_not_hide_the_updates(watch: Watc
         assert made[0] == before + 2 and hand.gates()[-1].phase == "backward"
 
     watch.steered(train, steer)
+
+
+@pytest.mark.parametrize("searches", [False, True], ids=["SGD", "LBFGS"])
+def test_what_is_asked_during_a_slow_step_takes_effect_with_it(watch: Watch, searches: bool) -> None:
+    parameter = torch.nn.Parameter(torch.ones(2))
+    kind: Any = torch.optim.LBFGS if searches else torch.optim.SGD
+    optimizer = kind([parameter], lr=0.01)
+    asked_at: list[int] = []
+    seen: list[int] = []
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = parameter.square().sum()
+        loss.backward()
+        if len(seen) == 0 and watch.probe.recorder.summary.step == 3 and not asked_at:
+            asked_at.append(3)
+            watch.hand.ask(events.Pause())
+            until(lambda: watch.probe._desk.requests)  # the background thread has read it
+        elif not asked_at:
+            until(lambda before=time.monotonic(): time.monotonic() > before + 0.03)
+        return loss
+
+    def train() -> None:
+        while True:
+            if searches:
+                optimizer.step(closure)
+            else:
+                closure()
+                optimizer.step()
+
+    def steer(hand: Hand) -> None:
+        seen.append(until(hand.held).step)
+
+    watch.steered(train, steer, looked_at=False)
+    assert seen == [4 if searches else 3]  # before the very update, or right behind it where there is a line search

@@ -38,6 +38,10 @@ from .steering import Steering
 from .tape import tape_of_this_process
 from .tree import find_optimizers
 
+QUICK = 50.0
+"""Steps per second. Where they are slower, the hook before an update costs nothing that counts, and stays in place: a
+request is not to wait for one more of them."""
+
 _probe: Optional[Probe] = None
 
 
@@ -312,6 +316,7 @@ class Probe:
         self._inside = None
         if searched:
             self._summary.losses.searches = True
+            self._attend_here(optimizer)  # what was asked while it searched is held at its end
             self.guard("the gradients", recorder.measure, optimizer, True)
         self.guard("the rate", steering.dial.turn_back, optimizer)
         self.guard("the step", recorder.stepped, optimizer, first)
@@ -365,6 +370,10 @@ class Probe:
             until is None or not recorder.phases.order or recorder.pictures.exposed or self._by_hand is not None
         )
         if self.walking or until is None or self._summary.readouts or self._off:
+            self.quiet.until = 0.0
+            return
+        speed, requests = self.steering.speed, self.quiet.requests
+        if speed is None or speed < QUICK or requests or searches(optimizer):
             self.quiet.until = 0.0
             return
         until = min(until, recorder.tick_pace.at)

@@ -141,6 +141,8 @@ class Workbench:
         Args:
             looked_at: a person goes step by step.
         """
+        if self.by_hand():
+            return
         if not (looked_at or self.ring.armed or self._undo is not None):
             if len(self.ring):
                 self.ring.forget()
