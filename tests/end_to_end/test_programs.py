@@ -15,7 +15,7 @@ ROWS = [
     Row("ranks_ddp", ranks=2, alone=True),
     Row("ranks_fsdp"),
     Row("compiled_module"),
-    Row("compiled_step", missing="hooks that torch.compile does not trace away"),
+    Row("compiled_step"),
     Row("workers"),
     Row("by_hand_in_place"),
     Row("by_hand_data"),

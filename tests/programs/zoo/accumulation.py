@@ -1,4 +1,4 @@
-"""Gradients of four small batches make one update; the loss of each is divided by four."""
+"""Gradients of four small batches make one update; the loss of each is divided by four, their sum is its loss."""
 
 import torch
 from told import blobs, tell
@@ -10,15 +10,17 @@ model = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 4))
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
 loader = DataLoader(TensorDataset(*blobs()), batch_size=8, shuffle=True)
 ACCUMULATE = 4
-steps = 0
+steps, total = 0, 0.0
 
 for _ in range(3):
     for number, (x, y) in enumerate(loader):
         loss = nn.functional.cross_entropy(model(x), y) / ACCUMULATE
         loss.backward()
+        total += loss.item()
         if (number + 1) % ACCUMULATE == 0:
             optimizer.step()
             optimizer.zero_grad()
+            last, total = total, 0.0
             steps += 1
 print(f"steps {steps}")
-tell(loss, model)
+tell(last, model)

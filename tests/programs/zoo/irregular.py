@@ -28,16 +28,21 @@ for number in range(27):
         print(f"episode {number}: nothing to learn from")
         continue
     optimizer.zero_grad()
+    total = 0.0
     for state, log_prob, got in steps:
         advantage = got - value(state).item()
         actor = -log_prob * advantage
         actor.backward()
+        total += actor.item()
     critic = sum((value(state).squeeze() - got) ** 2 for state, _, got in steps) / len(steps)
     critic.backward()
+    total += critic.item()
     if number % 7 == 6:
         entropy = torch.distributions.Categorical(logits=policy(torch.zeros(4))).entropy()
-        (-0.01 * entropy).backward()
+        bonus = -0.01 * entropy
+        bonus.backward()
+        total += bonus.item()
     optimizer.step()
     updates += 1
 print(f"steps {updates}")
-tell(critic, [*policy.parameters(), *value.parameters()])
+tell(total, [*policy.parameters(), *value.parameters()])

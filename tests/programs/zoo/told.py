@@ -20,7 +20,7 @@ def digest(weights):
 
 
 def tell(loss, weights):
-    print(f"loss {loss.item():.6g}")
+    print(f"loss {float(loss):.6g}")
     print(f"weights {digest(weights)}")
 
 

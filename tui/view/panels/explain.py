@@ -109,8 +109,16 @@ def more(scene: Scene) -> list[Paragraph]:
     return out
 
 
+NOT_WATCHED = "backlit: this run is not being watched"
+"""How the injector's sentence begins, in the program's output, when the probe could not be loaded."""
+
+
 def _starting(scene: Scene) -> list[Paragraph]:
     last = scene.source.output.last()
+    blind = next((line for line in scene.source.output.lines if line.startswith(NOT_WATCHED)), "")
+    if blind:
+        words = "The program runs, its output is in the log; nothing else can be seen or steered."
+        return [[("▲ ", "warning"), (blind.partition(": ")[2] + ".", "ink")], [(words, "dim")]]
     words: Paragraph = [("Waiting for the first update. ", "ink")]
     words.append((f"{scene.program} has been started; importing torch alone takes seconds.", "dim"))
     out: list[Paragraph] = [words]
