@@ -53,6 +53,7 @@ class Nest:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            preexec_fn=lambda: os.nice(10),  # whoever waits for a screen goes first
             env={**os.environ, **environment},
         )
 

@@ -40,6 +40,7 @@ from .bare import Nest
 
 ZOO = PROGRAMS / "zoo"
 MOST_S = 170.0
+NICE = ("nice", "-n", "10")  # whoever waits for a screen goes first
 COMPILER = {
     "TORCHINDUCTOR_CACHE_DIR": f"{tempfile.gettempdir()}/backlit-inductor-{os.getuid()}",  # g++ takes longest: once
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
@@ -154,7 +155,7 @@ class Runs:
             return Ended(status=self._nest.run(command[1:], cwd, output), output=output.read_bytes())
         with open(output, "ab") as file:
             process = subprocess.Popen(
-                command,
+                [*NICE, *command],
                 cwd=cwd,
                 env={**os.environ, **self._environment, "PYTHONUNBUFFERED": "1"},  # as at a terminal: in its order
                 stdin=subprocess.DEVNULL,
@@ -169,7 +170,7 @@ class Runs:
 
     def _watched(self, row: Row) -> Ended:
         folder = self._folder_of(row.words)
-        command = ["nice", "-n", "10", *self._command(row)]  # whoever waits for a screen goes first
+        command = [*NICE, *self._command(row)]
         program = Program(folder, command, cwd=ZOO if row.words.startswith("-m") else folder, **self._environment)
         self._started.append(program)
         run = program.run

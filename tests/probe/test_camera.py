@@ -14,6 +14,7 @@ from torch import nn
 
 from tui.history.modules import shapes_by_module
 from tui.probe import pool as pool_module
+from tui.probe import starts as starts_module
 from tui.probe import tree as tree_module
 from tui.probe.camera import _round_up, grid_of, photograph
 from tui.probe.meter import Readout
@@ -389,6 +390,20 @@ def test_a_parameter_that_was_replaced_by_one_of_another_size_has_no_start() -> 
     picture = scene.picture(mode="change")
     assert picture.absent or set(picture.cells) == {"8"}
     assert scene.picture(mode="weight").of_weights == 15
+
+
+def test_what_is_kept_of_the_start_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given room for one whole tensor, and for the samples (every third entry) of two more
+    monkeypatch.setattr(starts_module, "KEPT_BYTES", 4 * 5000)
+    layer = nn.ParameterList([nn.Parameter(torch.ones(5000)) for _ in range(4)])
+    scene = Scene(layer)
+    with torch.no_grad():
+        for one in layer:
+            one.mul_(1.5)
+    # Then the first one's change is drawn, it is known how far the next two have moved, and of the last nothing
+    assert scene.picture(0, mode="change").cells and scene.picture(0).moved == pytest.approx(0.5)
+    for place, moved in ((1, pytest.approx(0.5)), (2, pytest.approx(0.5)), (3, None)):
+        assert "too large" in scene.picture(place, mode="change").absent and scene.picture(place).moved == moved
 
 
 def test_parameters_that_come_later_start_where_they_were_first_seen() -> None:

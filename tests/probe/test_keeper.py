@@ -54,7 +54,9 @@ def test_the_best_weights_come_back_bit_by_bit(watch: Watch) -> None:
 
     watch.steered(training.run, steer)
     assert same(training.state(), training.states[1]), "the first of equal ones is kept, NaN never"
-    assert watch.probe.recorder.keeper.best == events.Best(2, 1.0, 4 * sum(v.numel() for v in training.states[1].values()) + 4)
+    assert watch.probe.recorder.keeper.best == events.Best(
+        2, 1.0, 4 * sum(v.numel() for v in training.states[1].values()) + 4
+    )
 
 
 def test_it_stops_as_after_ctrl_c_even_when_paused(watch: Watch) -> None:

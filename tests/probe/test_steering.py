@@ -655,7 +655,8 @@ def test_what_is_asked_during_a_slow_step_takes_effect_with_it(watch: Watch, sea
             watch.hand.ask(events.Pause())
             until(lambda: watch.probe._desk.requests)  # the background thread has read it
         elif not asked_at:
-            until(lambda before=time.monotonic(): time.monotonic() > before + 0.03)
+            slowly = time.monotonic() + 0.03
+            until(lambda: time.monotonic() > slowly)
         return loss
 
     def train() -> None:

@@ -184,12 +184,12 @@ def _round_up(scale: torch.Tensor) -> torch.Tensor:
 
 def _statistics(parameter: torch.Tensor, starts: Starts, mode: str, sight: Sight) -> tuple[torch.Tensor, int]:
     """(low, high, std, moved, odd, counts below each bin's upper edge) over the sampled positions of what is shown."""
-    entries = sample(sight.entries if sight.entries is not None else sight.values)
+    entries = sample(sight.entries if sight.entries is not None else sight.values).contiguous()  # they lie far apart
     shown = real(entries)
     moved = torch.full((), math.nan, device=shown.device)
     start = starts.samples(parameter)
     if start is not None:
-        change = difference(sample(parameter), start)
+        change = difference(entries if mode != "gradient" else sample(parameter), start)
         moved = torch.linalg.vector_norm(change) / torch.linalg.vector_norm(real(start))
         shown = change if mode == "change" else shown
     finite = torch.isfinite(shown)

@@ -29,8 +29,8 @@ class Pace:
 
     def done(self, began: float, cost_s: float) -> None:
         """It was made, beginning at `began`, in so much time of this thread's own (time.thread_time(): that the
-        processor was given to somebody else meanwhile is no cost of ours). The first time costs many times what it costs later (torch sets itself up)
-        and tells nothing."""
+        processor was given to somebody else meanwhile is no cost of ours). The first time costs many times what it
+        costs later (torch sets itself up) and tells nothing."""
         if not self._started:
             self._started = True
             self.at = began + self.every_s

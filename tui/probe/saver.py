@@ -39,7 +39,10 @@ def save(folder: Path, root: Optional[nn.Module], optimizers: list[Any], step: i
 def sharded(optimizers: list[Any]) -> bool:
     """Does this process hold only a part of some weight (a DTensor)?"""
     return any(
-        hasattr(parameter, "to_local") for one in optimizers for group in one.param_groups for parameter in group["params"]
+        hasattr(parameter, "to_local")
+        for one in optimizers
+        for group in one.param_groups
+        for parameter in group["params"]
     )
 
 

@@ -30,17 +30,16 @@ class Starts:
 
     def _keep(self, parameter: torch.Tensor) -> None:
         try:
-            part = local(parameter.detach())
-            size = bytes_of(part)
-            if size <= self._left:
-                self._kept[id(parameter)] = _Kept(parameter, whole=part.clone())
+            part, entries = local(parameter.detach()), sample(parameter)
+            size, less = bytes_of(part), bytes_of(entries)
+            whole = size <= self._left
+            if whole:
                 self._left -= size
+            elif less <= self._left_for_samples:
+                self._left_for_samples -= less
+            else:
                 return
-            entries = sample(parameter)
-            size = bytes_of(entries)
-            if size <= self._left_for_samples:
-                self._kept[id(parameter)] = _Kept(parameter, samples=entries.clone())
-                self._left_for_samples -= size
+            self._kept[id(parameter)] = _Kept(parameter, part.clone() if whole else None, entries.clone())
         except Exception as error:  # a class of tensors that cannot be copied: it has no start
             if is_foreign(error):
                 raise
@@ -57,16 +56,12 @@ class Starts:
     def whole(self, parameter: torch.Tensor) -> Optional[torch.Tensor]:
         """All of it as it was, where that is kept."""
         kept = self._of(parameter)
-        return kept.whole if kept is not None and _still(kept.whole, local(parameter.detach())) else None
+        return kept.whole if kept is not None and kept.shape == local(parameter.detach()).shape else None
 
     def samples(self, parameter: torch.Tensor) -> Optional[torch.Tensor]:
         """The entries at the positions of `sample`, as they were."""
         kept = self._of(parameter)
-        if kept is None:
-            return None
-        if kept.whole is not None:
-            return sample(kept.whole) if _still(kept.whole, local(parameter.detach())) else None
-        return kept.samples if kept.samples is not None and kept.samples.shape == sample(parameter).shape else None
+        return kept.samples if kept is not None and kept.shape == local(parameter.detach()).shape else None
 
     def _of(self, parameter: torch.Tensor) -> Optional[_Kept]:
         kept = self._kept.get(id(parameter))
@@ -76,14 +71,9 @@ class Starts:
 class _Kept:
     """What is kept of one parameter."""
 
-    def __init__(
-        self, whose: torch.Tensor, whole: Optional[torch.Tensor] = None, samples: Optional[torch.Tensor] = None
-    ) -> None:
+    def __init__(self, whose: torch.Tensor, whole: Optional[torch.Tensor], samples: torch.Tensor) -> None:
         self.whose = weakref.ref(whose)
+        self.shape = local(whose.detach()).shape
+        """A program may give a parameter other data, of another shape: it has no start then."""
         self.whole = whole
         self.samples = samples
-
-
-def _still(kept: Optional[torch.Tensor], now: torch.Tensor) -> bool:
-    """A program may give a parameter other data, of another shape: it has no start then."""
-    return kept is not None and kept.shape == now.shape

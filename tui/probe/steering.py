@@ -1,7 +1,8 @@
 """Everything that a person, a breakpoint or a tape does to training: asked for, waited for, done, recorded.
 
 The gate holds, the dial turns, the orders answer, the bench undoes and saves; here they meet the moments of a step.
-Measurements are guarded by `Probe`; the waiting itself is bare, so that what a signal handler raises reaches the program.
+Measurements are guarded by `Probe`; the waiting itself is bare, so that what a signal handler raises reaches the
+program.
 """
 
 from __future__ import annotations

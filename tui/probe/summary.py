@@ -97,7 +97,9 @@ class Summary:
             self.skipped += 1
             self.losses.updated()
         elif found:
-            self._found.append(found[0] if len(found) == 1 else torch.stack([one.to(found[0].device) for one in found]).max())
+            self._found.append(
+                found[0] if len(found) == 1 else torch.stack([one.to(found[0].device) for one in found]).max()
+            )
             if len(self._found) >= MOST_FOUND:
                 self._count_skipped()
 

@@ -113,7 +113,7 @@ class Workbench:
         """Is training to be held here? The reason, in words.
 
         Args:
-            first: the optimizer's updates are the steps; of another one only gradients that are not finite are looked for.
+            first: the optimizer's updates are the steps; of another one only gradients that are not finite count.
         """
         if not self.breaks.conditions or tree is None or _is_going_to_skip(optimizer):
             return None

@@ -117,8 +117,8 @@ def _starting(scene: Scene) -> list[Paragraph]:
     last = scene.source.output.last()
     blind = next((line for line in scene.source.output.lines if line.startswith(NOT_WATCHED)), "")
     if blind:
-        words = "The program runs, its output is in the log; nothing else can be seen or steered."
-        return [[("▲ ", "warning"), (blind.partition(": ")[2] + ".", "ink")], [(words, "dim")]]
+        silent = "The program runs, its output is in the log; nothing else can be seen or steered."
+        return [[("▲ ", "warning"), (blind.partition(": ")[2] + ".", "ink")], [(silent, "dim")]]
     words: Paragraph = [("Waiting for the first update. ", "ink")]
     words.append((f"{scene.program} has been started; importing torch alone takes seconds.", "dim"))
     out: list[Paragraph] = [words]
@@ -211,7 +211,9 @@ def _running(scene: Scene) -> list[Paragraph]:
     out: list[Paragraph] = []
     standing = scene.standing_s()
     if standing is not None:
-        words = f"No update for {duration(standing)}: the program does something else now. The last was {count(tick.step)}."
+        words = (
+            f"No update for {duration(standing)}: the program does something else now. The last was {count(tick.step)}."
+        )
         out.append([(words, "ink")])
         out.append(_loss_now(scene))
     elif 0 < per_s <= 2:

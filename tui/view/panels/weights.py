@@ -29,8 +29,8 @@ class Weights(Panel):
         "out for one sample of the batch (feature maps of a convolution); ← → choose the sample, ↑ ↓ the "
         "layer. Image-shaped layers and kernels show one picture a unit. A cell that stands for several weights shows "
         "the one of largest magnitude, and the border says how many. Below: the scale, a histogram, the standard "
-        "deviation, and how far the tensor has moved from where it started. Where the picture is not of the tensor as it "
-        "stands (a part of it, magnitudes, stored entries), the last line begins with that; what cannot be drawn is "
+        "deviation, and how far the tensor has moved from where it started. Where the picture is not of the tensor as "
+        "it stands (a part of it, magnitudes, stored entries), the last line begins with that; what cannot be drawn is "
         "named with the reason."
     )
     HEALTHY = "The change shows structure that grows; the histogram widens slowly and stays smooth."
