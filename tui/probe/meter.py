@@ -269,7 +269,7 @@ def sample(tensor: torch.Tensor) -> torch.Tensor:
     part = local(tensor.detach())
     flat = part.reshape(-1) if part.is_contiguous() else part.flatten()
     stride = -(-flat.numel() // SAMPLES)
-    if stride == 1:
+    if stride <= 1:  # all of them, or a part of which this process holds nothing
         return flat
     while math.gcd(stride, part.shape[-1]) > 1:
         stride += 1

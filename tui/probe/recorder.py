@@ -32,6 +32,8 @@ from .tree import Tree, all_parameters, find_root
 
 SETTLED_S = 3.0
 """After this time ticks come ten a second where steps are fast; before it, up to fifty."""
+FREEZES_S = 5.0
+"""A model whose weights are frozen and set free is looked at again at most so often."""
 LOOK_AGAIN_S = 0.2
 """A viewer that has just come is noticed within this time."""
 
@@ -69,6 +71,7 @@ class Recorder:
         """The first group's rate at the last update, as it stood in the group."""
         self._change: Optional[tuple[Change, list[int]]] = None
         self.loss_name: Optional[str] = None
+        self._look_again_at = 0.0
 
     # ── beginning and end ──
 
@@ -161,7 +164,7 @@ class Recorder:
         if not (norms_due or ratio_due or photo_due or exposed):
             return
         tree = self.tree
-        if tree is None or tree.is_other(all_parameters([optimizer])):
+        if tree is None or self._is_other(tree, all_parameters([optimizer]), now):
             self.look_at_the_model()
             tree = self.tree
             assert tree is not None
@@ -179,6 +182,16 @@ class Recorder:
             desk.show(self.live(self._gate.phase if self._gate.held else ""))
         elif first:
             self.pictures.close()
+
+    def _is_other(self, tree: Tree, parameters: list[torch.Tensor], now: float) -> bool:
+        """Is the model no longer the one that is known? Weights that are frozen and set free again and again are looked
+        at now and then only: it takes a tenth of a second."""
+        if any(tree.place(parameter) is None for parameter in parameters):
+            return True
+        if now < self._look_again_at or not tree.is_other(parameters):
+            return False
+        self._look_again_at = now + FREEZES_S
+        return True
 
     def _measurable(self, tree: Tree, optimizer: Any) -> list[int]:
         """The tensors of an optimizer that have a gradient with a norm."""
