@@ -28,6 +28,10 @@ class Optimizers:
         self._groups = 0
         """Parameter groups of the one that counts: with a new one the model may have grown."""
 
+    def is_news(self, optimizer: Any) -> bool:
+        """Is it another than the one that counts, or has that one been given parameters?"""
+        return id(optimizer) != self._first or len(optimizer.param_groups) != self._groups
+
     def made(self, updates: int) -> None:
         """The one that counts has made so many updates that nobody met it at."""
         self.updates += updates

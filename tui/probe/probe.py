@@ -307,7 +307,7 @@ class Probe:
         if recorder.gaze.follows is not None and recorder.looking:
             self.guard("the path", recorder.gaze.follows)
         announced, self._announced = self._announced == id(optimizer), 0
-        if not announced and not self._optimizers.counts(optimizer):
+        if not announced and self._optimizers.is_news(optimizer):
             self.guard("the optimizers", self._meet, optimizer)  # it came while the hook before the update was away
         first = self._optimizers.counts(optimizer) and not self._skips(optimizer)
         searched = searches(optimizer)

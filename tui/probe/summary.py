@@ -16,6 +16,8 @@ from .gauges import Gauges, not_finite, short
 from .meter import Change, Losses, Readout, divide, norms, odd_entries
 from .tree import Tree
 
+ENDLESS = 10_000_000
+"""Batches. A loader that promises more (a sampler of 10¹⁰) has no end that anybody waits for."""
 MOST_FOUND = 256
 """Answers of a GradScaler that wait on the device before they are counted."""
 
@@ -120,7 +122,8 @@ class Summary:
     def new_epoch(self) -> None:
         """Counts a pass over the training loader."""
         self._epoch += 1
-        self._batches = _length(self._iterator() if self._iterator is not None else None)
+        batches = _length(self._iterator() if self._iterator is not None else None)
+        self._batches = batches if batches is not None and batches < ENDLESS else None
 
     def epoch_event(self, t: float) -> Epoch:
         return Epoch(t, self.step, self._epoch, self._batches)
