@@ -157,7 +157,7 @@ def pictures_of(modules: list[Optional[nn.Module]], index: dict[int, int]) -> di
         weight = module._parameters.get("weight") if module is not None else None
         if weight is None or id(weight) not in index or not initialised(weight) or weight.dim() < 2:
             own = module._parameters.values() if module is not None else ()
-            first = first and not any(one is not None and one.dim() >= 2 for one in own)  # an LSTM has other names
+            first = first and all(one is None or (initialised(one) and one.dim() < 2) for one in own)  # not an LSTM
             continue
         place, shape = index[id(weight)], weight.shape
         if isinstance(module, nn.Conv2d) and weight.dim() == 4 and shape[2] * shape[3] > 1:
