@@ -14,7 +14,8 @@ from pathlib import Path
 # loop, where its end is that of any Python: exit status, atexit, everything flushed. A traceback begins at the program.
 SERVER = """
 import json, os, runpy, sys
-import torch, torch.optim, torch.utils.data
+import torch, torch.utils.data
+import torch._dynamo  # the first optimizer of a program does that
 answers = os.fdopen(os.dup(1), "w")
 for line in sys.stdin:
     program = json.loads(line)
@@ -33,7 +34,7 @@ os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 sys.stdout.reconfigure(line_buffering=True)
 os.chdir(program["cwd"])
 sys.argv = program["words"]
-sys.path[0] = sys.argv[0] if os.path.isdir(sys.argv[0]) else os.path.dirname(os.path.abspath(sys.argv[0]))
+sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
 def tell(kind, error, trace):
     while trace is not None and trace.tb_frame.f_code.co_filename in ("<string>", "<frozen runpy>"):
         trace = trace.tb_next

@@ -73,7 +73,7 @@ class Row:
         first, *rest = self.words.split()
         if first == "-m":
             return [python, "-m", *rest]
-        script = self.folder / first if (self.folder / first).is_dir() else self.folder / f"{first}.py"
+        script = self.folder / f"{first}.py"
         if self.ranks:
             return [
                 python,

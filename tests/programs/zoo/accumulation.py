@@ -1,4 +1,5 @@
-"""Gradients of four small batches make one update; the loss of each is divided by four, their sum is its loss."""
+"""Gradients of four small batches make one update; the loss of each is divided by four, their sum is its loss. They
+are clipped: what the update uses is what is left of them."""
 
 import torch
 from told import blobs, tell
@@ -18,6 +19,9 @@ for _ in range(3):
         loss.backward()
         total += loss.item()
         if (number + 1) % ACCUMULATE == 0:
+            nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+            norm = torch.cat([p.grad.flatten() for p in model.parameters()]).norm().item()
+            print(f"norm {steps + 1} {norm:.6g}")
             optimizer.step()
             optimizer.zero_grad()
             last, total = total, 0.0

@@ -1,4 +1,6 @@
-"""The plainest loop: no loader, the whole data each time, a schedule."""
+"""The plainest loop: no loader, the whole data each time, a schedule. It may be run where backlit is not installed."""
+
+import importlib.util
 
 import torch
 from told import blobs, tell
@@ -18,6 +20,7 @@ for step in range(60):
     rate = schedule.get_last_lr()[0]
     schedule.step()
     print(f"norm {step + 1} {torch.cat([p.grad.flatten() for p in model.parameters()]).norm().item():.6g}")
+print("tui can be imported:", importlib.util.find_spec("tui") is not None)
 print(f"rate {rate:.6g}")
 print("steps 60")
 tell(loss, model)

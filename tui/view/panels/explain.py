@@ -185,7 +185,7 @@ def _opening(scene: Scene) -> list[Paragraph]:
 def _paused(scene: Scene) -> list[Paragraph]:
     step, phase = scene.state.step, scene.state.phase
     made = "No update has been made yet. " if step == 0 else f"Paused after {count(step)} updates. "
-    out: list[Paragraph] = [[(made, "ink"), (PHASE_WORDS.get(phase, ""), "ink")]]
+    out: list[Paragraph] = [[(made, "ink"), (_phase_words(scene, phase), "ink")]]
     if scene.state.gate is not None and scene.state.gate.why:
         out.insert(0, [("▲ ", "warning"), (f"A breakpoint holds it: {scene.state.gate.why}.", "ink")])
     live = scene.state.live
@@ -199,6 +199,13 @@ def _paused(scene: Scene) -> list[Paragraph]:
     if phase == "update":
         out.insert(2, _moved(scene))
     return [paragraph for paragraph in out if paragraph]
+
+
+def _phase_words(scene: Scene, phase: str) -> str:
+    model = scene.state.model
+    if phase == "update" and model is not None and not model.optimizers:
+        return "Update: the program moved its weights by hand."
+    return PHASE_WORDS.get(phase, "")
 
 
 def _running(scene: Scene) -> list[Paragraph]:
