@@ -66,8 +66,8 @@ class Row:
     status: int = 0
     """How it ends: an exit status, or a signal's number below zero."""
     trains: bool = True
-    missing: str = ""
-    """What is not shown of it yet."""
+    compiles: bool = False
+    """It needs a C++ compiler."""
 
     def command(self, python: str) -> list[str]:
         first, *rest = self.words.split()
