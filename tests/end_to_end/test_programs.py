@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import os
 import shutil
 import signal
@@ -55,12 +54,15 @@ ROWS = [
 COMPILER = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
 
 
-@functools.cache
-def begin(rows: tuple[Row, ...]) -> Runs:
-    """Starts them. When all tests are run this is called before the first of them (tests/conftest.py)."""
-    runs = Runs(rows)
-    atexit.register(runs.close)
-    return runs
+_BEGUN: dict[tuple[Row, ...], Runs] = {}
+
+
+def begin(rows: tuple[Row, ...], at_once: int = 2) -> Runs:
+    """Starts them, unless they are. When all tests are run this is called before the first (tests/conftest.py)."""
+    if rows not in _BEGUN:
+        runs = _BEGUN[rows] = Runs(rows, at_once)
+        atexit.register(runs.close)
+    return _BEGUN[rows]
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ def test_talking_with_a_program_and_its_debugger(house: House) -> None:
     terminal.type("c\r")
     # Then it has it, goes on, and trains
     shows(terminal, "on, with 6", "step 5", "FINISHED")
+    terminal.until(lambda screen: "enter send" not in screen, 40.0, "has no line to type in any more")
     assert "batch:" not in "\n".join(terminal.text())
     terminal.keys("q")
     ends(terminal, 0)

@@ -96,9 +96,9 @@ class Ended:
 
 
 class Runs:
-    """Both runs of every row, two programs at a time, in the background."""
+    """Both runs of every row, in the background, so many programs at a time."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], at_once: int = 2) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="backlit-zoo-", ignore_cleanup_errors=True)
         self._environment = {**QUIET, **COMPILER}
         self._nest = Nest(self._environment)
@@ -110,7 +110,7 @@ class Runs:
             if row.elsewhere and self._other is None:
                 self._other = self._later(other_python, self._folder_of("other"))
             self._ended[row] = (self._later(self._bare, row), self._later(self._watched, row))
-        for _ in range(2):
+        for _ in range(at_once):
             threading.Thread(target=self._work, daemon=True).start()
 
     def of(self, row: Row) -> tuple[Ended, Ended]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Optional
@@ -22,6 +23,12 @@ from tui.run.journal import append_line
 from ..support import until
 
 NOW = time.time()
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests before may have taken minutes."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", time.time())
 
 
 def begin(run: RunDirectory, number: int, at: float = 0.0, pid: Optional[int] = None, **how: Any) -> None:
