@@ -88,6 +88,7 @@ def test_it_keeps_its_terminal_when_nobody_looks(house: House) -> None:
     shows(again, "enter send")
     again.type("Bo\rEd\r")
     shows(again, "FINISHED")
+    again.until(lambda screen: "enter send" not in screen, 40.0, "has no line to type in any more")
     assert run.exit().code == 0 and "hello Ed" in run.output_file.read_text()
     again.keys("q")
     ends(again, 0)
