@@ -118,7 +118,7 @@ def test_those_that_wait_have_their_turn_when_nobody_looks_any_more(house: House
     shows(terminal, "2 wait")
     terminal.keys("q", "d")
     assert "those that wait start when there is room" in ends(terminal, 1)
-    until(lambda: len(runs_of(house)) == 3 and all(run.exit() is not None for run in runs_of(house)), 60)
+    until(lambda: len(runs_of(house)) == 3 and all(run.exit() is not None for run in runs_of(house)), 150)
     assert [run.exit().code for run in runs_of(house)] == [0, 0, 0]  # type: ignore[union-attr]
     assert len({run.about()["race"] for run in runs_of(house)}) == 1
     assert {run.about()["cwd"] for run in runs_of(house)} == {str(house.folder)}

@@ -111,7 +111,7 @@ class Runs:
                 self._other = self._later(other_python, self._folder_of("other"))
             self._ended[row] = (self._later(self._bare, row), self._later(self._watched, row))
         for _ in range(at_once):
-            threading.Thread(target=self._work, daemon=True).start()
+            threading.Thread(target=self._work, args=(at_once == 1,), daemon=True).start()
 
     def of(self, row: Row) -> tuple[Ended, Ended]:
         """(bare, watched), when both have ended."""
@@ -131,7 +131,9 @@ class Runs:
         self._waiting.put((future, what, about))
         return future
 
-    def _work(self) -> None:
+    def _work(self, beside_others: bool) -> None:
+        if beside_others:  # of this thread, and of what it starts: who waits for a screen goes first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 8)
         while True:
             try:
                 future, what, about = self._waiting.get_nowait()
