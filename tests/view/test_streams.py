@@ -117,7 +117,8 @@ async def test_what_is_asked_goes_to_the_training_that_is_shown(job: Tape, show:
         # the answer is due in the other stream: it is not waited for in this one
         await viewer.press("S")
         await viewer.until(lambda: "stream 2/2" in head(viewer))
-        assert "RUNNING" in head(viewer) and not viewer.scene.pending
+        await viewer.until(lambda: "RUNNING" in head(viewer))
+        assert not viewer.scene.pending
         await viewer.press("plus")
         await viewer.until(lambda: asked(job) == [("pause", 0), ("lr", 1)])
         # leaving and stopping is meant for the whole command

@@ -103,8 +103,7 @@ class Tiny:
 
     def moves_on(self) -> None:
         """Waits until the app paints something new."""
-        now = self.terminal.text()[0]
-        assert now.startswith("tick"), now
+        now = self.terminal.until(lambda screen: screen.startswith("tick"), 10, "ticks").splitlines()[0]
         self.terminal.until(lambda screen: screen.startswith("tick") and not screen.startswith(now), 10, "moves on")
 
     @property
