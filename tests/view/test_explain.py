@@ -227,3 +227,13 @@ async def test_a_metric_of_the_programs_own_changes_nothing_else(show: Opener, t
     tape.add(Metric(8.2, 500, "[/home/x]", math.nan))
     async with show(tape) as viewer:
         assert "step 500" in viewer.screen()
+
+
+def test_right_behind_an_undo_it_says_what_was_taken_back_and_not_that_the_optimizer_moved(
+    tmp_path: Path, pid: int
+) -> None:
+    scene = scene_of(scripted.paused(tmp_path, pid, "update"))
+    state = scene.state
+    assert "moved every weight" in text_of(scene)
+    state.apply(Applied(id="u", do="undo", before=float(state.step + 2), after=float(state.step)))
+    assert "2 updates were taken back" in text_of(scene) and "moved" not in text_of(scene)

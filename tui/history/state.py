@@ -91,6 +91,8 @@ class RunState:
         self._dialled = 0
         """The update with which that took effect."""
         self.stop_asked = False
+        self.undone: Optional[tuple[int, int]] = None
+        """The last undo: updates made before it, and after it."""
         self.ghosts: list[list[tuple[int, float]]] = []
         """What was taken back of the training loss, as (step, mean): one curve for each undo."""
         self.rewound = False
@@ -242,6 +244,7 @@ class RunState:
                 self.tick = replace(self.tick, step=int(answer.after))
             self._journal_step = int(answer.after)
             self.ghosts = [*self.ghosts[-9:], self.train.cut(int(answer.after))]
+            self.undone = (int(answer.before), int(answer.after))
             self.marks.append(Mark(int(answer.after), f"undo: back from step {int(answer.before)}"))
         elif answer.do == "save":
             self.marks.append(Mark(answer.step, f"written: {answer.said}"))

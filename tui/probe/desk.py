@@ -20,6 +20,7 @@ from ..run.live import replace_bytes
 
 POLL_S = 0.02
 IDLE_POLL_S = 0.1
+"""While nobody looks."""
 FRESH_S = 5.0
 """A viewer counts as looking when its presence changed within this time of our own clock."""
 

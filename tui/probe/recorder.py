@@ -64,8 +64,8 @@ class Recorder:
         self._t0 = time.perf_counter()
         self._age = SparserWithAge()
         self.tick_pace = Pace(share=0.004, every_s=0.02)  # a run of a second is to have a curve, too
-        self.norm_pace = Pace(share=0.002, every_s=0.1)
-        self.ratio_pace = Pace(share=0.002, every_s=0.2)
+        self.norm_pace = Pace(share=0.001, every_s=0.1)
+        self.ratio_pace = Pace(share=0.001, every_s=0.2)
         self._norm_turns, self._ratio_turns = Turns(), Turns()
         self.rate_used: Any = None
         """The first group's rate at the last update, as it stood in the group."""

@@ -189,19 +189,33 @@ def _paused(scene: Scene) -> list[Paragraph]:
     if scene.state.gate is not None and scene.state.gate.why:
         out.insert(0, [("▲ ", "warning"), (f"A breakpoint holds it: {scene.state.gate.why}.", "ink")])
     live = scene.state.live
-    if phase != "start" and (step > 0 or (live is not None and live.loss is not None)):
+    taken_back = bool(_taken_back(scene))  # then what is known of the last update is of one that is undone
+    if phase != "start" and not taken_back and (step > 0 or (live is not None and live.loss is not None)):
         in_hand = live is not None and live.loss is not None
         out.append(_loss_now(scene, "The loss of this batch is " if in_hand else "The loss of the last update was "))
     if live is not None and live.code:
         out.append([(live.line + "  ", "dim"), (live.code, "train")])
     if scene.steerable:
         out.append([("n runs one batch, p one phase, space goes on.", "dim")])
-    if phase == "update":
+    if phase == "update" and not taken_back:
         out.insert(2, _moved(scene))
     return [paragraph for paragraph in out if paragraph]
 
 
+def _taken_back(scene: Scene) -> str:
+    """What an undo did, while training stands right behind it."""
+    undone = scene.state.undone
+    if undone is None or scene.state.phase != "update" or undone[1] != scene.state.step:
+        return ""
+    back = undone[0] - undone[1]
+    made = f"{count(back)} updates were" if back != 1 else "One update was"
+    return f"{made} taken back: weights and optimizer are as they were after update {count(undone[1])}."
+
+
 def _phase_words(scene: Scene, phase: str) -> str:
+    taken_back = _taken_back(scene)
+    if taken_back:
+        return taken_back
     model = scene.state.model
     if phase == "update" and model is not None and not model.optimizers:
         return "Update: the program moved its weights by hand."
