@@ -60,7 +60,7 @@ def ratio(
     seconds: float = 0.15,
 ) -> Iterator[Row]:
     """Watched over bare for one model: the wall time's row, then the CPU time's where one thread does the work."""
-    pairs = 4 if quick else (60 if seconds < 1 else 20)
+    pairs = 4 if quick else (150 if seconds < 1 else 20)
     arguments = ["--pairs", str(pairs), "--threads", str(threads), "--off", str(seconds)]
     arguments += ["--on", str(0.9 if viewer else seconds), "--warm-up", "1" if quick else "4"]
     found = measure(model, arguments, viewer)

@@ -21,11 +21,7 @@ class Relay:
 
     def __init__(self) -> None:
         self.probe: Any = None
-        self._nobody = Quiet()
-
-    @property
-    def quiet(self) -> Quiet:
-        return self.probe.quiet if self.probe is not None else self._nobody
+        self.quiet = Quiet()
 
     def __getattr__(self, moment: str) -> Callable[..., Any]:
         def pass_on(*arguments: Any) -> Any:
@@ -54,7 +50,7 @@ class Watch:
 
         self.run = run
         self.hand = Hand(run)
-        self.probe = Probe(run)
+        self.probe = Probe(run, relay.quiet)
         self._relay = relay
         relay.probe = self.probe
         self.probe.begins_afresh = relay.begins_afresh
@@ -63,6 +59,7 @@ class Watch:
     def end(self) -> list[Any]:
         """Training is over: everything that was recorded."""
         self._relay.probe = None
+        self._relay.quiet.until = 0.0
         if self.probe._desk is not None:
             self.probe._end(self.probe._pid)
             self.probe._desk = None

@@ -349,7 +349,7 @@ def test_a_survey_goes_on_at_the_next_hold_and_can_be_given_up(watch: Watch, mon
         hand.ask(events.Pause())
         until(hand.held)
         assert hand.answer(Survey(side=31)).refused == ""
-        until(lambda: surface(watch.run).done >= 2)
+        until(lambda: (found := surface(watch.run)) and found.done >= 2)
         # When training goes on in between
         hand.answer(events.Resume())
         until(lambda: not hand.held())

@@ -16,7 +16,7 @@ import torch
 from . import clipping
 from .dynamo import compiled_anything, left_alone
 from .nesting import inner_part
-from .quiet import Quiet
+from .quiet import Quiet, counting, listening
 
 
 class Listener(clipping.Listener, Protocol):
@@ -85,13 +85,9 @@ def install(listener: Listener) -> None:
             closure = args[1] if len(args) > 1 else kwargs.get("closure")
             listener.before_step(optimizer, closure is not None)
 
-    @left_alone
-    def after(optimizer: Any, args: Any, kwargs: Any) -> None:
-        quiet = listener.quiet
-        if quiet.until and quiet.update(optimizer):
-            if not quiet.until:
-                early.put_in_place(True)
-            return
+    quiet = listener.quiet
+
+    def after(optimizer: Any) -> None:
         if not bystander() and not inner_part(optimizer):
             early.put_in_place(True)
             listener.after_step(optimizer)
@@ -101,7 +97,7 @@ def install(listener: Listener) -> None:
     early = Early(before, register_optimizer_step_pre_hook)
     early.put_in_place(True)
     listener.begins_afresh = lambda: early.put_in_place(True)
-    register_optimizer_step_post_hook(after)
+    register_optimizer_step_post_hook(counting(quiet, listener.begins_afresh, after))
     _wrap_backward(listener)
     _wrap_zero_grad(Optimizer, listener)
     _wrap_loader(listener)
@@ -125,40 +121,26 @@ class Early:
             self._handle = None
 
 
-_unscaled: list[tuple[torch.Tensor, torch.Tensor]] = []
-"""The newest (scaled, true) loss of a GradScaler: what backward gets is the scaled one."""
-
-
 def _wrap_backward(listener: Listener) -> None:
-    backward = torch.autograd.backward
+    backward, quiet = torch.autograd.backward, listener.quiet
 
     @left_alone
     def begins(root: torch.Tensor) -> None:
-        true = root
-        if _unscaled:
-            scaled, unscaled = _unscaled.pop()
-            if scaled is root:
-                true = unscaled
-        listener.loss(true)
+        scaled, quiet.scaled = quiet.scaled, None
+        listener.loss(scaled[1] if scaled is not None and scaled[0] is root else root)
 
     @left_alone
     def inner_or_traced() -> bool:
         return _graph_task() != -1 or bystander()
 
     @left_alone
-    def quietly(root: Any) -> bool:
-        quiet = listener.quiet
-        return bool(quiet.until) and not _unscaled and quiet.loss(root)
-
-    @left_alone
     def ended() -> None:
         if listener.walking:
             listener.gradients()
 
-    @functools.wraps(backward)
     def watched(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-        # only the outermost call (checkpointing enters again), only a single root of one element
-        if quietly(tensors) or inner_or_traced():
+        # only the outermost call, only a single root of one element
+        if inner_or_traced():
             return backward(tensors, *args, **kwargs)
         root = tensors
         if isinstance(root, (list, tuple)) and len(root) == 1:
@@ -171,8 +153,7 @@ def _wrap_backward(listener: Listener) -> None:
             ended()
         return result
 
-    left_alone(watched, callees=False)
-    torch.autograd.backward = watched
+    torch.autograd.backward = listening(quiet, backward, left_alone(watched, callees=False))
 
 
 def _wrap_zero_grad(optimizer_class: Any, listener: Listener) -> None:
@@ -213,9 +194,8 @@ def _wrap_scaler(listener: Listener) -> None:
     @functools.wraps(scale)
     def watched(self: Any, outputs: Any) -> Any:
         result = scale(self, outputs)
-        _unscaled[:] = []
-        if isinstance(result, torch.Tensor) and isinstance(outputs, torch.Tensor):
-            _unscaled.append((result, outputs))
+        both = isinstance(result, torch.Tensor) and isinstance(outputs, torch.Tensor)
+        listener.quiet.scaled = (result, outputs) if both else None
         return result
 
     scaler.scale = watched

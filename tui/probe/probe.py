@@ -68,12 +68,14 @@ def log_metrics(values: dict[str, Any]) -> None:
 class Probe:
     """Everything the probe knows of this process. The public methods are the moments that `hooks` announces."""
 
-    def __init__(self, run: RunDirectory) -> None:
+    def __init__(self, run: RunDirectory, quiet: Optional[Quiet] = None) -> None:
+        """quiet: the one that the hooks hold already."""
         self._run = run
         self._first_forward: Any = None
         self.begins_afresh: Callable[[], None] = lambda: None
         self.loggers: Optional[Loggers] = None
         """The doors of what the program logs with."""
+        self.quiet = quiet or Quiet()
         self.forget()
 
     def forget(self) -> None:
@@ -111,10 +113,10 @@ class Probe:
         """The id of the optimizer whose step began last, if more than counting was done there."""
         self._passes = 0
         """Backward passes before the first update."""
-        self.quiet = Quiet()
+        self.quiet.__init__()  # type: ignore[misc]
         self.quiet.in_hand = self._summary.losses.in_hand_now
         self.quiet.spend = self._cost.spend
-        self.quiet.count = self._summary.updated_quietly
+        self.quiet.summary = self._summary
         self.quiet.new_epoch = self.recorder.new_epoch
         self.quiet.fault = self._fault
         self.begins_afresh()

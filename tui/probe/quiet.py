@@ -6,12 +6,15 @@ function and every object costs. The hook before the update is taken away for as
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import deque
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import torch
+
+from .dynamo import left_alone
 
 MEASURED_EVERY = 64
 """Steps, of which one is timed for all: the probe counts what it costs itself."""
@@ -19,96 +22,150 @@ SHARE = 0.2
 """What is timed here is about this share of what a quiet step costs; the rest are the loss and the calls that lead
 here (measured one by one on a CPU: 0.55 of 2.9 µs, warm)."""
 
+MOST_IN_HAND = 4096
+"""Losses whose update never came."""
+
 _clock = time.perf_counter
 _thread = threading.get_ident
 _graph_task: Callable[[], int] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
 _dispatch_modes: Callable[[], int] = getattr(torch._C, "_len_torch_dispatch_stack", lambda: 0)
+_Tensor = torch.Tensor
 
 
 class Quiet:
-    """Until when nothing is due, and what may be done meanwhile without asking anybody."""
+    """Until when nothing is due, and what may be done meanwhile without asking anybody.
+
+    There is one for as long as the process lives: the hooks hold it. With cold caches it matters that it is one small
+    object, and that as few others as can be are touched."""
+
+    __slots__ = (
+        "until",
+        "thread",
+        "optimizer",
+        "groups",
+        "others",
+        "fused",
+        "requests",
+        "in_hand",
+        "scaled",
+        "summary",
+        "new_epoch",
+        "fault",
+        "spend",
+        "updates",
+        "rate",
+        "stepped",
+        "left",
+    )
 
     def __init__(self) -> None:
         self.until = 0.0
         """In seconds of time.perf_counter(); 0: something may be due at any moment."""
+        self.thread = 0
         self.optimizer = 0
         """The id of the optimizer that counts the steps."""
         self.groups = 0
         self.others: set[int] = set()
         """The ids of those that update besides: what was in hand then was their loss."""
-        self.thread = 0
+        self.fused = False
+        """May it find by itself that gradients are not finite, and then update nothing?"""
         self.requests: deque[Any] = deque()
         """What was asked and not been taken yet."""
         self.in_hand: list[Any] = []
         """Losses whose update has not been made yet."""
-        self.count: Callable[[], bool] = lambda: True
-        """Counts an update; False when a pass over the loader has begun with it."""
+        self.scaled: Optional[tuple[torch.Tensor, torch.Tensor]] = None
+        """The newest (scaled, true) loss of a GradScaler: what backward gets is the scaled one."""
+        self.summary: Any = None
+        """Where updates are counted."""
         self.new_epoch: Callable[[], None] = lambda: None
         self.fault: Callable[[str, Exception], None] = lambda what, error: None
+        self.spend: Callable[[float], None] = lambda seconds: None
         self.updates = 0
         """Updates counted here since somebody looked."""
         self.rate: Any = None
         """The first group's rate at the last of them."""
         self.stepped = False
         """Was any update made since somebody looked?"""
-        self.spend: Callable[[float], None] = lambda seconds: None
         self.left = 0
         """Steps until one is timed again."""
 
     def begin(self, until: float, optimizer: Any, others: list[Any]) -> None:
         """Nothing is due before `until`, as long as it is this optimizer that updates, or one of the others."""
         self.optimizer, self.groups = id(optimizer), len(optimizer.param_groups)
+        self.fused = bool(getattr(optimizer, "_step_supports_amp_scaling", False))
         self.others = {id(one) for one in others}
         self.thread = _thread()
         self.until = until
 
-    def loss(self, root: Any) -> bool:
-        """Takes a loss, if it is that simple. `root`: what backward was called with."""
-        if (
-            type(root) is not torch.Tensor
-            or _clock() >= self.until
-            or _thread() != self.thread
-            or _graph_task() != -1  # checkpointing enters again
-            or _dispatch_modes()
-            or not root.is_cpu
-            or root.numel() != 1
-        ):
-            return False
-        value = root.item()
-        if type(value) is not float or len(self.in_hand) > 4096:
-            return False
-        self.in_hand.append(value)
-        return True
 
-    def update(self, optimizer: Any) -> bool:
-        """Counts an update, if it is that simple. False ends the quiet."""
+def listening(quiet: Quiet, backward: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """`backward`, which takes the loss on its way if it is simple to have; where it is not, `otherwise` is called."""
+
+    @functools.wraps(backward)
+    def watched(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        if (
+            quiet.until
+            and type(tensors) is _Tensor
+            and quiet.scaled is None
+            and tensors.is_cpu
+            and _thread() == quiet.thread
+            and _graph_task() == -1  # checkpointing enters again
+            and not _dispatch_modes()
+            and tensors.numel() == 1
+            and len(quiet.in_hand) < MOST_IN_HAND
+        ):
+            value = tensors.item()
+            if type(value) is float:
+                quiet.in_hand.append(value)
+                return backward(tensors, *args, **kwargs)
+        return otherwise(tensors, *args, **kwargs)
+
+    return left_alone(watched, callees=False)
+
+
+def counting(quiet: Quiet, ended: Callable[[], None], otherwise: Callable[[Any], None]) -> Callable[..., None]:
+    """The hook behind an update, which counts it if nothing is due.
+
+    Args:
+        ended: called when something was asked meanwhile: the quiet is over.
+        otherwise: called with the optimizer where more than counting is to be done.
+    """
+
+    @left_alone
+    def after(optimizer: Any, args: Any, kwargs: Any) -> None:
+        if not quiet.until:
+            return otherwise(optimizer)
         began = _clock()
         groups = optimizer.param_groups
-        if id(optimizer) in self.others and began < self.until and _thread() == self.thread:
-            self.stepped = True
-            self.in_hand.clear()
-            return True
         if (
-            began >= self.until
-            or id(optimizer) != self.optimizer
-            or len(groups) != self.groups
-            or _thread() != self.thread
-            or getattr(optimizer, "found_inf", None) is not None
+            began >= quiet.until
+            or _thread() != quiet.thread
+            or id(optimizer) != quiet.optimizer
+            or len(groups) != quiet.groups
+            or (quiet.fused and getattr(optimizer, "found_inf", None) is not None)
         ):
-            self.until = 0.0
-            return False
-        self.stepped = True
-        self.updates += 1
-        self.rate = groups[0].get("lr")
+            if id(optimizer) in quiet.others and began < quiet.until and _thread() == quiet.thread:
+                quiet.stepped = True
+                quiet.in_hand.clear()
+                return None
+            quiet.until = 0.0
+            return otherwise(optimizer)
+        quiet.stepped = True
+        quiet.updates += 1
+        quiet.rate = groups[0].get("lr")
         try:
-            if not self.count():
-                self.new_epoch()
+            if not quiet.summary.updated_quietly():
+                quiet.new_epoch()
         except Exception as error:
-            self.fault("the step", error)
-        if self.requests:  # looked at after counting: whoever asked before sees a step that is not further than told
-            self.until = 0.0
-        self.left -= 1
-        if self.left < 0:
-            self.left = MEASURED_EVERY
-            self.spend(MEASURED_EVERY / SHARE * (_clock() - began))
-        return True
+            quiet.fault("the step", error)
+        quiet.left -= 1
+        if quiet.left < 0:
+            quiet.left = MEASURED_EVERY
+            quiet.spend(MEASURED_EVERY / SHARE * (_clock() - began))
+        if quiet.requests:  # looked at after counting: whoever asked before sees a step that is not further than told
+            quiet.until = 0.0
+        if not quiet.until:
+            ended()
+        return None
+
+    return after
