@@ -319,7 +319,7 @@ def test_a_survey_on_request_leaves_training_as_it_was(watch: Watch) -> None:
             assert hand.answer(wrong).refused
         assert "nothing" in hand.answer(Survey(cancel=True)).refused
         assert hand.answer(Survey(side=9, span=0.5)).refused == ""
-        said["surface"] = until(lambda: surface(watch.run).done == 9 and surface(watch.run))
+        said["surface"] = until(lambda: (found := surface(watch.run)) and found.done == 9 and found)
         said["step"] = hand.held().step
         hand.ask(events.Step(n=3))
         until(lambda: hand.held(said["step"] + 3))

@@ -19,7 +19,9 @@ from ..run.journal import Follower, Journal, create
 from ..run.live import replace_bytes
 
 POLL_S = 0.02
-IDLE_POLL_S = 0.1
+RANKS_POLL_S = 0.1
+"""While nobody looks, and other ranks may wait for an answer."""
+IDLE_POLL_S = 0.25
 """While nobody looks."""
 FRESH_S = 5.0
 """A viewer counts as looking when its presence changed within this time of our own clock."""
@@ -147,7 +149,7 @@ class Desk:
                 self._write_live()
             except Exception as error:  # a fault here must not leave training held
                 self.gone = f"{type(error).__name__}: {error}"
-            time.sleep(POLL_S if self._company else IDLE_POLL_S)
+            time.sleep(POLL_S if self._company else RANKS_POLL_S if self.chores else IDLE_POLL_S)
 
     def _flush(self) -> None:
         while self._said:

@@ -378,10 +378,10 @@ class Probe:
         if speed is None or speed < QUICK or requests or searches(optimizer):
             self.quiet.until = 0.0
             return
-        until = min(until, recorder.tick_pace.at)
         there = self._optimizers.in_use()
         if recorder.gaze.follows is None and until > time.perf_counter() and not any(map(stacked, there)):
-            self.quiet.begin(until, optimizer, [one for one in there if one is not optimizer])
+            others = [one for one in there if one is not optimizer]
+            self.quiet.begin(until, recorder.measures_at(until), optimizer, others)
         else:
             self.quiet.until = 0.0
 

@@ -40,6 +40,7 @@ class Quiet:
 
     __slots__ = (
         "until",
+        "before",
         "thread",
         "optimizer",
         "groups",
@@ -61,6 +62,8 @@ class Quiet:
     def __init__(self) -> None:
         self.until = 0.0
         """In seconds of time.perf_counter(); 0: something may be due at any moment."""
+        self.before = False
+        """Is something due then before an update, not behind one?"""
         self.thread = 0
         self.optimizer = 0
         """The id of the optimizer that counts the steps."""
@@ -89,8 +92,13 @@ class Quiet:
         self.left = 0
         """Steps until one is timed again."""
 
-    def begin(self, until: float, optimizer: Any, others: list[Any]) -> None:
-        """Nothing is due before `until`, as long as it is this optimizer that updates, or one of the others."""
+    def begin(self, until: float, before: bool, optimizer: Any, others: list[Any]) -> None:
+        """Nothing is due before `until`, as long as it is this optimizer that updates, or one of the others.
+
+        Args:
+            before: what is due then is to be done before an update.
+        """
+        self.before = before
         self.optimizer, self.groups = id(optimizer), len(optimizer.param_groups)
         self.fused = bool(getattr(optimizer, "_step_supports_amp_scaling", False))
         self.others = {id(one) for one in others}
@@ -138,7 +146,7 @@ def counting(quiet: Quiet, ended: Callable[[], None], otherwise: Callable[[Any],
         began = _clock()
         groups = optimizer.param_groups
         if (
-            began >= quiet.until
+            (began >= quiet.until and not quiet.before)
             or _thread() != quiet.thread
             or id(optimizer) != quiet.optimizer
             or len(groups) != quiet.groups
@@ -162,7 +170,7 @@ def counting(quiet: Quiet, ended: Callable[[], None], otherwise: Callable[[Any],
         if quiet.left < 0:
             quiet.left = MEASURED_EVERY
             quiet.spend(MEASURED_EVERY / SHARE * (_clock() - began))
-        if quiet.requests:  # looked at after counting: whoever asked before sees a step that is not further than told
+        if began >= quiet.until or quiet.requests:  # looked at after counting: whoever asked before sees a step that is not further than told
             quiet.until = 0.0
         if not quiet.until:
             ended()

@@ -270,9 +270,16 @@ class Recorder:
             return None
         if self._norm_turns.waiting or self._ratio_turns.waiting:
             return 0.0
-        until = min(self.norm_pace.at, self.ratio_pace.at, time.perf_counter() + LOOK_AGAIN_S)
+        now = time.perf_counter()
+        if min(self.norm_pace.at, self.ratio_pace.at) <= now:
+            return 0.0
+        until = min(self.tick_pace.at, now + LOOK_AGAIN_S)  # norms and ratios wait for the tick that is to tell them
         until = min(until, self.gaze.listens_at) if evaluating else until
         return min(until, self.pictures.pace.at) if self.looking else until
+
+    def measures_at(self, now: float) -> bool:
+        """Will norms or ratios be due then?"""
+        return min(self.norm_pace.at, self.ratio_pace.at) <= now
 
     # ── pictures ──
 
