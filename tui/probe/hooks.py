@@ -157,12 +157,12 @@ def _wrap_backward(listener: Listener) -> None:
 
 
 def _wrap_zero_grad(optimizer_class: Any, listener: Listener) -> None:
-    zero_grad = optimizer_class.zero_grad
+    zero_grad, quiet = optimizer_class.zero_grad, listener.quiet
 
     @functools.wraps(zero_grad)
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = zero_grad(self, *args, **kwargs)
-        if listener.walking and not bystander():
+        if not quiet.until and listener.walking and not bystander():
             listener.zeroed(self)
         return result
 

@@ -22,9 +22,6 @@ SHARE = 0.2
 """What is timed here is about this share of what a quiet step costs; the rest are the loss and the calls that lead
 here (measured one by one on a CPU: 0.55 of 2.9 µs, warm)."""
 
-MOST_IN_HAND = 4096
-"""Losses whose update never came."""
-
 _clock = time.perf_counter
 _thread = threading.get_ident
 _graph_task: Callable[[], int] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
@@ -120,7 +117,6 @@ def listening(quiet: Quiet, backward: Callable[..., Any], otherwise: Callable[..
             and _graph_task() == -1  # checkpointing enters again
             and not _dispatch_modes()
             and tensors.numel() == 1
-            and len(quiet.in_hand) < MOST_IN_HAND
         ):
             value = tensors.item()
             if type(value) is float:
@@ -161,16 +157,24 @@ def counting(quiet: Quiet, ended: Callable[[], None], otherwise: Callable[[Any],
         quiet.stepped = True
         quiet.updates += 1
         quiet.rate = groups[0].get("lr")
-        try:
-            if not quiet.summary.updated_quietly():
-                quiet.new_epoch()
-        except Exception as error:
-            quiet.fault("the step", error)
+        summary, in_hand = quiet.summary, quiet.in_hand
+        if len(in_hand) == 1 and type(in_hand[0]) is float and summary.feed is summary.training_feed:
+            summary.step += 1  # these four lines are what `updated_quietly` would do, without a frame of its own
+            summary.losses.values.append(in_hand.pop())
+            summary.losses.passes = 1
+            summary.samples += summary.batch_samples
+        else:
+            try:
+                if not summary.updated_quietly():
+                    quiet.new_epoch()
+            except Exception as error:
+                quiet.fault("the step", error)
         quiet.left -= 1
         if quiet.left < 0:
             quiet.left = MEASURED_EVERY
             quiet.spend(MEASURED_EVERY / SHARE * (_clock() - began))
-        if began >= quiet.until or quiet.requests:  # looked at after counting: whoever asked before sees a step that is not further than told
+        # looked at after counting: whoever asked before sees a step that is not further than told
+        if quiet.requests or began >= quiet.until:
             quiet.until = 0.0
         if not quiet.until:
             ended()

@@ -31,7 +31,7 @@ from .summary import Summary
 from .tree import Tree, all_parameters, find_root
 
 SETTLED_S = 3.0
-"""After this time ticks come ten a second where steps are fast; before it, up to fifty."""
+"""After this time ticks come ten a second where steps are fast, or five while nobody looks; before it, up to fifty."""
 FREEZES_S = 5.0
 """A model whose weights are frozen and set free is looked at again at most so often."""
 LOOK_AGAIN_S = 0.2
@@ -219,7 +219,7 @@ class Recorder:
             if self._dial.at_rest:
                 self._dial.read(optimizer)
             if now - self._t0 > SETTLED_S:
-                self.tick_pace.share, self.tick_pace.every_s = 0.001, 0.1
+                self.tick_pace.share, self.tick_pace.every_s = 0.001, 0.1 if self.looking else 0.2
             began = time.thread_time()
             self.make_tick(now)
             self.tick_pace.done(now, time.thread_time() - began)

@@ -38,12 +38,15 @@ class Summary:
         """How often the gradients were measured."""
         self.clips = Clips()
         self.gauges = Gauges()
-        self._samples = 0
-        self._batch_samples = 0
+        self.samples = 0
+        self.batch_samples = 0
+        """Of the batch that was loaded last."""
         self._epoch = 0
         self._batches: Optional[int] = None
-        self._feed: tuple[int, int] = (0, 0)
-        self._training_feed: tuple[int, int] = (0, 0)
+        self.feed: tuple[int, int] = (0, 0)
+        """Which loader yielded last, and how many batches it has yielded."""
+        self.training_feed: tuple[int, int] = (0, 0)
+        """The same at the last update."""
         self._iterator: Optional[weakref.ReferenceType[Any]] = None
         self._iterators: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._iterators_seen = 0
@@ -65,10 +68,10 @@ class Summary:
         if number is None:
             self._iterators_seen += 1
             number = self._iterators[iterator] = self._iterators_seen
-        self._feed = (number, getattr(iterator, "_num_yielded", self._feed[1] + 1))
+        self.feed = (number, getattr(iterator, "_num_yielded", self.feed[1] + 1))
         if self._iterator is None or self._iterator() is not iterator:
             self._iterator = weakref.ref(iterator)
-        self._batch_samples = _samples(data)
+        self.batch_samples = _samples(data)
 
     def updated_quietly(self) -> bool:
         """The first optimizer made an update. The loader that yielded last is the one that trains; False if a pass over
@@ -81,11 +84,11 @@ class Summary:
             losses.passes = 1
         else:
             losses.updated()
-        self._samples += self._batch_samples
-        feed, before = self._feed, self._training_feed
+        self.samples += self.batch_samples
+        feed, before = self.feed, self.training_feed
         if feed is before:
             return True
-        self._training_feed = feed
+        self.training_feed = feed
         return feed[0] == 0 or (feed[0] == before[0] and feed[1] >= before[1])
 
     def scaled(self, updated: bool, found: Sequence[torch.Tensor]) -> None:
@@ -117,7 +120,7 @@ class Summary:
     @property
     def pass_ends(self) -> bool:
         """Was the last update that of the last batch of a pass over the training loader?"""
-        return self._batches is not None and self._training_feed[1] >= self._batches
+        return self._batches is not None and self.training_feed[1] >= self._batches
 
     def new_epoch(self) -> None:
         """Counts a pass over the training loader."""
@@ -226,7 +229,7 @@ class Summary:
             steps_per_s=short(self._steps_per_s),
             samples_per_s=short(self._samples_per_s),
             epoch=self._epoch or None,
-            batch=self._training_feed[1] if self._epoch else None,
+            batch=self.training_feed[1] if self._epoch else None,
             batches=self._batches,
             cost=short(cost),
             period=short(self._period),
@@ -255,17 +258,17 @@ class Summary:
         """Over about half a second, or since the last tick where steps are slower. Time spent held does not count."""
         mark = self._speed_mark
         if mark is None:
-            self._speed_mark = _Mark(self.step, self._samples, now, held_s, self._waited_s)
+            self._speed_mark = _Mark(self.step, self.samples, now, held_s, self._waited_s)
             return
         steps, wall = self.step - mark.step, now - mark.time - (held_s - mark.held_s)
         if steps <= 0 or (wall < 0.5 and self._steps_per_s is not None and not single):
             return
         if wall > 0:
             self._steps_per_s = steps / wall
-            self._samples_per_s = (self._samples - mark.samples) / wall or None
+            self._samples_per_s = (self.samples - mark.samples) / wall or None
             if self._iterators_seen:
                 self._wait = round(min(1.0, (self._waited_s - mark.waited_s) / wall), 3)
-        self._speed_mark = _Mark(self.step, self._samples, now, held_s, self._waited_s)
+        self._speed_mark = _Mark(self.step, self.samples, now, held_s, self._waited_s)
         made = self.measured - self._period_mark[1]
         if made > 0:
             self._period = max(1.0, (self.step - self._period_mark[0]) / made)
