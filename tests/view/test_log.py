@@ -171,20 +171,25 @@ async def test_a_text_is_found_marked_and_gone_through(show: Opener, tape: Tape)
         assert viewer.scene.tab == "log" and "↑ ↓ the one before, after" in screen(viewer)
         for letter in "saved":
             await viewer.press(letter)
-        assert "4 of 4" in screen(viewer) and "Saved a checkpoint 157" in log.text() and "line 156" in log.text()
+        await viewer.until(lambda: "4 of 4" in screen(viewer))
+        assert "Saved a checkpoint 157" in log.text() and "line 156" in log.text()
         assert style_of(viewer, "Saved").bgcolor != style_of(viewer, " a checkpoint 157").bgcolor
         await viewer.press("up")
-        assert "3 of 4" in screen(viewer) and "Saved a checkpoint 107" in log.text()
+        await viewer.until(lambda: "3 of 4" in screen(viewer))
+        assert "Saved a checkpoint 107" in log.text()
         await viewer.press("enter", "up", "up", "up")
-        assert "1 of 4" in screen(viewer) and "Saved a checkpoint 7" in log.text()
+        await viewer.until(lambda: "1 of 4" in screen(viewer))
+        assert "Saved a checkpoint 7" in log.text()
         await viewer.press("down")
-        assert "2 of 4" in screen(viewer) and "Saved a checkpoint 57" in log.text()
+        await viewer.until(lambda: "2 of 4" in screen(viewer))
+        assert "Saved a checkpoint 57" in log.text()
         there = log.text()
         await viewer.press("escape")
-        assert viewer.dialog() == "Screen" and viewer.scene.log.bottom is not None
+        await viewer.until(lambda: viewer.dialog() == "Screen")
+        assert viewer.scene.log.bottom is not None
         assert log.text().splitlines()[:-1] == there.splitlines()  # and one line more
         await viewer.press("s", *"zebra")
-        assert "not found" in screen(viewer)
+        await viewer.until(lambda: "not found" in screen(viewer))
         assert tape.commands() == []
 
 
@@ -194,7 +199,7 @@ async def test_what_is_typed_into_the_search_does_nothing_else(show: Opener, tap
         await viewer.until(lambda: viewer.scene.log.find == " nq1m")
         assert viewer.dialog() == "Find" and tape.commands() == []
         await viewer.press("ctrl+c", "escape")
-        assert viewer.dialog() == "Screen"
+        await viewer.until(lambda: viewer.dialog() == "Screen")
 
 
 def test_marks_are_where_the_text_is() -> None:

@@ -256,7 +256,7 @@ def test_stopped_and_continued_then_quit(tiny: Tiny) -> None:
 
 
 def test_group_stopped_and_continued_then_quit(tmp_path: Path) -> None:
-    app = Tiny(tmp_path, under=())
+    app = Tiny(tmp_path)  # the shell, which stays, is one of the group
     with app.terminal:
         app.shows()
         for _ in range(3):
@@ -269,7 +269,7 @@ def test_group_stopped_and_continued_then_quit(tmp_path: Path) -> None:
 
 
 def test_no_shell_no_suspending(tmp_path: Path) -> None:
-    app = Tiny(tmp_path, under=())
+    app = Tiny(tmp_path)
     with app.terminal:
         app.shows()
         app.terminal.keys("ctrl+z")

@@ -22,7 +22,7 @@ POLL_S = 0.02
 RANKS_POLL_S = 0.1
 """While nobody looks, and other ranks may wait for an answer."""
 IDLE_POLL_S = 0.25
-"""While nobody looks."""
+"""While nobody looks, nor has asked for anything lately."""
 FRESH_S = 5.0
 """A viewer counts as looking when its presence changed within this time of our own clock."""
 
@@ -76,6 +76,8 @@ class Desk:
         self._faults: dict[str, int] = {}
         self._beats: dict[str, tuple[bytes, float, Optional[Presence]]] = {}
         """Of each viewer: what it wrote last, when that came, and what it says (None: not to be read)."""
+        self._lively_until = 0.0
+        """Until then somebody may ask for more, in seconds of time.monotonic()."""
         self._company = False
         """Does anybody look at this run?"""
         self._stop = False
@@ -133,6 +135,7 @@ class Desk:
 
     def _work(self) -> None:
         last_flush = last_look = 0.0
+        self._lively_until = time.monotonic() + FRESH_S
         while not self._stop:
             now = time.monotonic()
             try:
@@ -149,7 +152,12 @@ class Desk:
                 self._write_live()
             except Exception as error:  # a fault here must not leave training held
                 self.gone = f"{type(error).__name__}: {error}"
-            time.sleep(POLL_S if self._company else RANKS_POLL_S if self.chores else IDLE_POLL_S)
+            time.sleep(self._pause_s())
+
+    def _pause_s(self) -> float:
+        if self._company or time.monotonic() < self._lively_until:
+            return POLL_S
+        return RANKS_POLL_S if self.chores else IDLE_POLL_S
 
     def _flush(self) -> None:
         while self._said:
@@ -192,6 +200,7 @@ class Desk:
                 follower = self._followers[name] = Follower(path)
                 follower.LONGEST = LONGEST_REQUEST
             for line in follower.lines():
+                self._lively_until = time.monotonic() + FRESH_S
                 if len(line) > LONGEST_REQUEST:
                     self.bad_lines += 1
                     continue

@@ -36,7 +36,7 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 _HANG_UP_S = 1.8  # a viewer whose terminal is gone has this long to end before it is killed
 _END_S = 6.0  # the same for a viewer that was asked to end
 _STOP_S = 0.3  # a viewer stops by itself within this time when the whole job is stopped
-_LINGER_S = 0.1  # the kernel throws away what the terminal has not read when the first process of a session ends
+_LINGER_S = 0.25  # the kernel throws away what the terminal has not read when the first process of a session ends
 _SETTLE_S = 0.05  # a stop that is over after this time was none: parent and child do not wake at the same instant
 
 Attributes = list[Any]
