@@ -78,7 +78,8 @@ BEHIND = ("tests/end_to_end/test_programs.py", "tests/lessons/test_outcomes.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.nodeid.startswith(BEHIND))
+    """Tests that start several processes each come when most of what runs beside has ended."""
+    items.sort(key=lambda item: (item.nodeid.startswith(BEHIND), item.nodeid.startswith("tests/end_to_end/")))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -268,6 +268,22 @@ def test_group_stopped_and_continued_then_quit(tmp_path: Path) -> None:
         app.ends_whole(0)
 
 
+@pytest.mark.parametrize("group", [False, True])
+def test_quit_with_a_key_that_was_typed_while_it_stood_still(tmp_path: Path, group: bool) -> None:
+    app = Tiny(tmp_path)
+    with app.terminal:
+        app.shows()
+        stopped = app.terminal.process.pid if group else app.child.pid
+        send = os.killpg if group else os.kill
+        send(stopped, signal.SIGSTOP)
+        wait_for(lambda: app.child.status() == psutil.STATUS_STOPPED)
+        if not group:
+            wait_for(lambda: not app.terminal.modes_left_on())  # the guard has mended the terminal
+        app.terminal.type("q\n")  # by now it may take whole lines
+        send(stopped, signal.SIGCONT)
+        app.ends_whole(0)
+
+
 def test_no_shell_no_suspending(tmp_path: Path) -> None:
     app = Tiny(tmp_path)
     with app.terminal:

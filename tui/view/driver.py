@@ -73,6 +73,7 @@ class Driver(LinuxDriver):
         self._output: Optional[_Output] = None
         self._ours: Optional[list[Any]] = None  # the attributes that this driver sets
         self._suspended = False  # the terminal was given back in order, and is to be taken again
+        self._given_back = False  # for good, unless it was only to be suspended
         self._ending = False
         self._settling: Optional[asyncio.TimerHandle] = None
         super().__init__(app, debug=debug, mouse=mouse, size=size)  # installs the handlers of SIGTSTP and SIGCONT
@@ -100,6 +101,7 @@ class Driver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         before, ours = self.attrs_before, self._ours
+        self._given_back = False
         terminal.took()
         if self._output is None:
             self._output = _Output(self, self._file)
@@ -120,6 +122,7 @@ class Driver(LinuxDriver):
     def stop_application_mode(self) -> None:
         if self._output is None:
             return  # given back already; changing the terminal from the background would stop us
+        self._given_back = True
         self._output.drop_frames()  # nobody will see them, and a slow terminal would take long for them
         super().stop_application_mode()
         if self._mouse_pixels:
@@ -197,6 +200,8 @@ class Driver(LinuxDriver):
         """Takes the terminal again, whoever has it been with."""
         self._settling = None
         terminal.wake_guard()  # again: it may have stopped between the first call and now
+        if self._given_back and not self._suspended:
+            return  # left with a key that was typed while it stood still: the app is on its way out
         if self._ending or not self._auto_restart or not os.isatty(self.fileno):
             return
         if not terminal.in_foreground(self.fileno):  # continued with `bg`
