@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import math
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -86,9 +87,22 @@ def main() -> int:
             f"{case.name:24} {versions:42} {count:6} {took:7.1f}  {'; '.join(faults) or 'as it should be'}", flush=True
         )
     loops, bad = trainers.check(wanted, version)
+    if wanted in "safetensors":
+        cases.append(Case("safetensors", "", ("safetensors",)))
+        missing += version("safetensors") is None
+        failed += version("safetensors") is not None and not saves()
     total, fine = len(cases) + loops, len(cases) - failed - missing + loops - bad
     print(f"{fine} of {total} as they should be, {failed + bad} not, {missing} not run")
     return 1 if fine < total or not total else 0
+
+
+def saves() -> bool:
+    """Are weights written with the real safetensors what they should be?"""
+    tests = str(Path(__file__).parents[1] / "probe" / "test_saver.py")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", tests], capture_output=True, text=True)
+    result = "as it should be" if done.returncode == 0 else last_line(done.stdout)
+    print(f"{'safetensors':24} safetensors {version('safetensors'):57} {result}", flush=True)
+    return done.returncode == 0
 
 
 def version(name: str) -> Optional[str]:

@@ -88,6 +88,25 @@ def test_killing_takes_two_keys(house: House) -> None:
     ends(terminal, 137)
 
 
+STUBBORN = "trap 'echo not now' INT; trap 'echo enough; exit 7' TERM; echo ready; while :; do sleep 0.05; done"
+
+
+def test_what_does_not_stop_when_interrupted_is_terminated(house: House) -> None:
+    terminal = house.open("run", "--", "bash", "-c", STUBBORN)
+    shows(terminal, "STARTING", "ready")
+    terminal.keys("q")
+    shows(terminal, "stop it, as Ctrl-C would")
+    terminal.keys("s")
+    shows(terminal, "not now")
+    assert house.run().alive()
+    terminal.keys("q")
+    shows(terminal, "stop it, as Ctrl-C would")
+    terminal.keys("s")
+    shows(terminal, "enough", "FAILED")
+    terminal.keys("q")
+    ends(terminal, 7)
+
+
 # ── the terminal afterwards ──
 
 BROKEN = """

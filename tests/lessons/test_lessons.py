@@ -197,14 +197,9 @@ def test_digits_go_from_guessing_to_the_cards_range() -> None:
     assert low >= 0.96
 
 
-@needs_subsets
-@pytest.mark.parametrize(("name", "least"), [("mnist", 0.92), ("fashion", 0.80)])
-def test_subsets_reach_the_cards_range(name: str, least: float) -> None:
-    logged, _, _ = watched(name, "--root", str(SUBSETS))
-    low, high = outcomes.arms(name)[0].low, outcomes.arms(name)[0].high
-    assert logged[1]["val_accuracy"] < 0.2
-    assert low <= logged[-1]["val_accuracy"] <= high
-    assert low >= least
+@pytest.mark.parametrize(("name", "least"), [("mnist", 0.93), ("fashion", 0.80)])
+def test_cards_promise_what_is_worth_it(name: str, least: float) -> None:
+    assert outcomes.arms(name)[0].low >= least  # that it comes true is held by test_outcomes.py
 
 
 @needs_subsets
