@@ -71,26 +71,3 @@ def start(tmp_path: Path) -> Any:
     yield begin
     for program in started:
         program.end()
-
-
-BEHIND = ("tests/end_to_end/test_programs.py", "tests/lessons/test_outcomes.py")
-"""What is started before all other tests, one after the other beside them, and looked at last."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start several processes each come when most of what runs beside has ended."""
-    items.sort(key=lambda item: (item.nodeid.startswith(BEHIND), item.nodeid.startswith("tests/end_to_end/")))
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Programs and lessons are run behind the other tests, when all of them are wanted."""
-    programs = [item for item in session.items if item.nodeid.startswith(BEHIND[0])]
-    if len(programs) > 20 and not session.config.option.collectonly:
-        from .end_to_end import test_programs
-
-        test_programs.begin(tuple(item.callspec.params["row"] for item in programs), 1)  # type: ignore[attr-defined]
-    wanted = [item for item in session.items if item.nodeid.startswith(BEHIND[1])]
-    if len(wanted) > 50 and not session.config.option.collectonly:
-        from .lessons.test_outcomes import begin
-
-        begin()

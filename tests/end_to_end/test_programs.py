@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -54,20 +54,11 @@ ROWS = [
 COMPILER = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
 
 
-_BEGUN: dict[tuple[Row, ...], Runs] = {}
-
-
-def begin(rows: tuple[Row, ...], at_once: int = 2) -> Runs:
-    """Starts them, unless they are. When all tests are run this is called before the first (tests/conftest.py)."""
-    if rows not in _BEGUN:
-        runs = _BEGUN[rows] = Runs(rows, at_once)
-        atexit.register(runs.close)
-    return _BEGUN[rows]
-
-
 @pytest.fixture(scope="session")
-def runs(request: pytest.FixtureRequest) -> Runs:
-    return begin(tuple(item.callspec.params["row"] for item in request.session.items if item.function is test_program))
+def runs() -> Iterator[Runs]:
+    runs = Runs()
+    yield runs
+    runs.close()
 
 
 @pytest.mark.timeout(400)

@@ -24,14 +24,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import venv
-from collections.abc import Iterable
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, Callable, Optional
+from typing import Optional
 
 from tui.run.directory import RunDirectory
 
@@ -96,59 +93,37 @@ class Ended:
 
 
 class Runs:
-    """Both runs of every row, in the background, so many programs at a time."""
+    """Runs programs both ways."""
 
-    def __init__(self, rows: Iterable[Row], at_once: int = 2) -> None:
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="backlit-zoo-", ignore_cleanup_errors=True)
         self._environment = {**QUIET, **COMPILER}
         self._nest = Nest(self._environment)
-        self._waiting: SimpleQueue[tuple[Future[Any], Callable[..., Any], Any]] = SimpleQueue()
         self._started: list[Program] = []
-        self._other: Optional[Future[str]] = None
-        self._ended: dict[Row, tuple[Future[Ended], Future[Ended]]] = {}
-        for row in rows:
-            if row.elsewhere and self._other is None:
-                self._other = self._later(other_python, self._folder_of("other"))
-            self._ended[row] = (self._later(self._bare, row), self._later(self._watched, row))
-        for _ in range(at_once):
-            threading.Thread(target=self._work, args=(at_once == 1,), daemon=True).start()
+        self._pool = ThreadPoolExecutor(1)
+        self._other = ""
 
     def of(self, row: Row) -> tuple[Ended, Ended]:
-        """(bare, watched), when both have ended."""
-        bare, watched = self._ended[row]
-        return bare.result(), watched.result()
+        """(bare, watched), side by side, when both have ended."""
+        if row.elsewhere and not self._other:
+            self._other = other_python(self._folder_of("other"))
+        bare = self._pool.submit(self._bare, row)
+        watched = self._watched(row)
+        return bare.result(), watched
 
     def close(self) -> None:
-        """What has not begun does not begin; what runs is ended."""
-        self._waiting = SimpleQueue()
+        """What runs is ended."""
         for program in self._started:
             program.end()
         self._nest.close()
+        self._pool.shutdown()
         self._folder.cleanup()
-
-    def _later(self, what: Callable[[Any], Any], about: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        self._waiting.put((future, what, about))
-        return future
-
-    def _work(self, beside_others: bool) -> None:
-        if beside_others:  # of this thread, and of what it starts: who waits for a screen goes first
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 8)
-        while True:
-            try:
-                future, what, about = self._waiting.get_nowait()
-            except Empty:
-                return
-            try:
-                future.set_result(what(about))
-            except BaseException as error:
-                future.set_exception(error)
 
     def _folder_of(self, name: str) -> Path:
         return Path(tempfile.mkdtemp(prefix=re.sub(r"\W+", "-", name) + "-", dir=self._folder.name))
 
     def _command(self, row: Row) -> list[str]:
-        return row.command(self._other.result() if row.elsewhere and self._other is not None else sys.executable)
+        return row.command(self._other if row.elsewhere else sys.executable)
 
     def _bare(self, row: Row) -> Ended:
         command, folder = self._command(row), self._folder_of(f"bare {row.words}")
