@@ -72,6 +72,14 @@ def run():
             while True:
                 pass
 
+    if "lost" in sys.argv:  # what is written at the end does not get through in time
+        from tui.view import driver
+
+        def lose(self):
+            self._lost = True
+            self._texts.clear()
+
+        driver._Output.drop_frames = lose
     app = Tiny(driver_class=Driver)
     app.run()
     return app.return_code or 0
@@ -187,6 +195,15 @@ def test_error_in_a_widget(tiny: Tiny) -> None:
     tiny.terminal.keys("e")
     tiny.ends_whole(1)
     assert "a bad widget" in tiny.shows("a bad widget")
+
+
+def test_an_error_is_read_although_the_end_did_not_get_through(tmp_path: Path) -> None:
+    app = Tiny(tmp_path, "lost")
+    with app.terminal:
+        app.shows()
+        app.terminal.keys("e")
+        app.ends_whole(1)
+        app.shows("a bad widget")
 
 
 def test_error_in_a_thread(tiny: Tiny) -> None:

@@ -131,9 +131,13 @@ class Driver(LinuxDriver):
     def close(self) -> None:
         super().close()
         output, self._output = self._output, None
-        # Textual waits for ever for a terminal that nobody reads. What is left undone here, the guard does.
-        if output is not None and output.stop():
-            terminal.gave_back()
+        # Textual waits for ever for a terminal that nobody reads.
+        if output is None:
+            return
+        done = output.stop()
+        terminal.gave_back()
+        if not done and not terminal.mend(self.fileno, self.attrs_before, modes=True):
+            terminal.took()  # what is left undone here, the guard does
 
     def caught_up(self) -> None:
         """The queue is empty. Called in the event loop."""

@@ -268,22 +268,28 @@ def has_job_control() -> bool:
         return False
 
 
-def mend(fd: int, attributes: Optional[Attributes], modes: bool) -> None:
-    """Sets the terminal's attributes and, with `modes`, switches every mode off. Waits a second at most."""
+def mend(fd: int, attributes: Optional[Attributes], modes: bool) -> bool:
+    """Sets the terminal's attributes and, with `modes`, switches every mode off. Waits a second at most.
+
+    Returns:
+        whether the terminal has taken all of it.
+    """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])  # a shell that is quicker must not stop us here
     try:
         if attributes is not None and termios.tcgetattr(fd) != attributes:
             termios.tcsetattr(fd, termios.TCSANOW, attributes)
         if modes:
-            _write(fd, MODES_OFF.encode())
+            whole = _write(fd, MODES_OFF.encode())
             termios.tcflush(fd, termios.TCIFLUSH)  # mouse reports must not become the shell's input
+            return whole
+        return True
     except (OSError, termios.error):
-        pass  # the terminal is gone
+        return False  # the terminal is gone
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _write(fd: int, data: bytes, most_s: float = 1.0) -> None:
+def _write(fd: int, data: bytes, most_s: float = 1.0) -> bool:
     # Opened anew: without blocking, and without making the shell's own descriptor non-blocking.
     out = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     deadline = time.monotonic() + most_s
@@ -295,6 +301,7 @@ def _write(fd: int, data: bytes, most_s: float = 1.0) -> None:
                 # Nobody reads, and what waits there is of a dead viewer: it makes room for what matters.
                 termios.tcflush(fd, termios.TCOFLUSH)
                 select.select([], [out], [], max(0.0, min(0.1, deadline - time.monotonic())))
+        return not data
     finally:
         os.close(out)
 
