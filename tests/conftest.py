@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from .support import Bare, Onlooker, Program, python, until
 # the same examples every time, and no opinion about seconds: machines are slow at times
 settings.register_profile("backlit", deadline=None, derandomize=True)
 settings.load_profile("backlit")
+
+
+# who runs the tests in the background ignores these, and so would every program that is started here
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
