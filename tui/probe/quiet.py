@@ -18,9 +18,9 @@ from .dynamo import left_alone
 
 MEASURED_EVERY = 64
 """Steps, of which one is timed for all: the probe counts what it costs itself."""
-SHARE = 0.2
+SHARE = 0.45
 """What is timed here is about this share of what a quiet step costs; the rest are the loss and the calls that lead
-here (measured one by one on a CPU: 0.55 of 2.9 µs, warm)."""
+here (measured on a CPU by leaving one part out at a time, between steps of half a millisecond: 5.4 of 12 µs)."""
 
 _clock = time.perf_counter
 _thread = threading.get_ident
