@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from tui.probe import desk as desk_module
+from tui.probe import probe as probe_module
 from tui.probe import steering as steering
 from tui.run import events
 
@@ -578,6 +579,9 @@ def test_held_at_the_very_start_then_released(run: Any, relay: Any, monkeypatch:
     monkeypatch.setenv("BACKLIT_HOLD", "1")
     watch = Watch(run, relay)
     model, optimizer = model_and_optimizer()
+    # other tests' optimizers may be alive still: it would look for the model of each
+    find = probe_module.find_optimizers
+    monkeypatch.setattr(probe_module, "find_optimizers", lambda: [one for one in find() if one is optimizer])
     data = torch.utils.data.DataLoader(torch.ones(40, 4), batch_size=10)
     batches = [0]
 
