@@ -1,4 +1,5 @@
-"""Libraries that programs log with, the real ones: `python -m tests.ecosystem`. Install them with the extra `ecosystem`.
+"""Libraries that programs log with, the real ones: `python -m tests.ecosystem`. Install them with the
+extras `test` and `ecosystem`.
 
 Every program runs once by itself and once inside a run. What the run has on record of each metric must be, value by
 value and none twice, what the library has on record; losses and exit status must be those of the program by itself.

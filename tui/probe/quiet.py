@@ -131,7 +131,7 @@ def counting(quiet: Quiet, ended: Callable[[], None], otherwise: Callable[[Any],
     """The hook behind an update, which counts it if nothing is due.
 
     Args:
-        ended: called when something was asked meanwhile: the quiet is over.
+        ended: called when the quiet is over: something was asked meanwhile, or is due before the next update.
         otherwise: called with the optimizer where more than counting is to be done.
     """
 

@@ -93,8 +93,7 @@ class Workbench:
         if not held:
             self._answer(request, refused="only while training is paused")
             return
-        needed = 1
-        if len(self.ring) < needed:
+        if not len(self.ring):
             why = self.ring.refused or "no update is kept: they are kept while you step, or once undo is armed"
             self._answer(request, refused=why)
             return

@@ -131,13 +131,10 @@ class Driver(LinuxDriver):
     def close(self) -> None:
         super().close()
         output, self._output = self._output, None
-        # Textual waits for ever for a terminal that nobody reads.
-        if output is None:
-            return
-        done = output.stop()
-        terminal.gave_back()
-        if not done and not terminal.mend(self.fileno, self.attrs_before, modes=True):
-            terminal.took()  # what is left undone here, the guard does
+        # Textual waits for ever for a terminal that nobody reads. Here it is mended before anything else is printed;
+        # what is left undone then, the guard does.
+        if output is not None and (output.stop() or terminal.mend(self.fileno, self.attrs_before, modes=True)):
+            terminal.gave_back()
 
     def caught_up(self) -> None:
         """The queue is empty. Called in the event loop."""
@@ -312,6 +309,7 @@ class _Output(threading.Thread):
                 return not self._lost
             if self._driver.bytes_written == before:
                 break
+        self._lost = True  # nothing of it comes behind what is written next
         return False
 
     def run(self) -> None:
@@ -338,7 +336,7 @@ class _Output(threading.Thread):
     def _put(self, data: bytes) -> None:
         rest = memoryview(data)
         # Not taken: the guard has given the terminal to the shell, while this process was stopped in mid-frame.
-        while rest and terminal.is_taken():
+        while rest and terminal.is_taken() and not self._lost:
             try:
                 written = os.write(self._fileno, rest[:_CHUNK])
             except BlockingIOError:  # another program made it non-blocking for all

@@ -208,7 +208,7 @@ def _taken_back(scene: Scene) -> str:
     if undone is None or scene.state.phase != "update" or undone[1] != scene.state.step:
         return ""
     back = undone[0] - undone[1]
-    made = f"{count(back)} updates were" if back != 1 else "One update was"
+    made = f"{count(back)} updates, that of the batch in hand the last of them, were" if back != 1 else "One update was"
     return f"{made} taken back: weights and optimizer are as they were after update {count(undone[1])}."
 
 
