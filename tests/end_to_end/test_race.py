@@ -13,6 +13,7 @@ from tui.run.directory import RunDirectory
 
 from ..support import events_of, until
 from .conftest import House, ends, shows
+from .zoo import has_written
 
 OPTION = """
 import argparse, torch
@@ -44,12 +45,20 @@ for step in range(20):
 print("rates", sorted(rates))
 """
 
-MANY = "import torch\nimport time\nwhile True: time.sleep(1)\n"
+# Not before torch is there: it imports NumPy in C++, and what is raised in that is dropped, a Ctrl-C too.
+MANY = "import time, torch\nprint('torch is there', flush=True)\nwhile True: time.sleep(1)\n"
 
 
 def runs_of(house: House) -> list[RunDirectory]:
     """In the order of their start."""
     return list(RunDirectory.all(house.root))[::-1]
+
+
+def under_way(house: House, runs: int) -> None:
+    """Waits until so many programs of MANY can be interrupted."""
+    until(lambda: len(runs_of(house)) == runs)
+    for run in runs_of(house):
+        has_written("torch is there", run.output_file)
 
 
 def script(house: House, text: str) -> str:
@@ -106,7 +115,7 @@ def test_a_race_on_the_screen(house: House) -> None:
 def test_stopping_ends_all_programs(house: House) -> None:
     terminal = house.open("race", script(house, MANY), "--vary", "lr=1,2,3", "--at-once", "2")
     shows(terminal, "2 starting", "1 waits")
-    until(lambda: all("pid" in run.about() for run in runs_of(house)))
+    under_way(house, 2)
     terminal.keys("q", "s")
     screen = ends(terminal, 1)
     assert "2 stopped, 1 not started" in screen
@@ -132,7 +141,7 @@ def test_ctrl_c_without_a_screen_goes_to_all(house: House) -> None:
     assert process.stderr is not None
     while "lr=2 is" not in process.stderr.readline():
         pass
-    until(lambda: len(runs_of(house)) == 2 and all("pid" in run.about() for run in runs_of(house)))
+    under_way(house, 2)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=40)
     assert process.returncode == 1 and "2 stopped, 1 not started" in output
