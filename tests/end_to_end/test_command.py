@@ -140,6 +140,8 @@ def test_signals(house: House, number: int) -> None:
     viewer_of(terminal).send_signal(number)
     ends(terminal, 128 + number)
     assert house.run().alive()
+    if number in (signal.SIGTERM, signal.SIGINT):  # with SIGHUP there is hardly time, and with SIGKILL none
+        assert list(house.run().viewers.glob("*.json")) == []  # it said goodbye
 
 
 def test_the_terminal_vanishes(house: House) -> None:
@@ -150,7 +152,6 @@ def test_the_terminal_vanishes(house: House) -> None:
     terminal.close_master()
     until(lambda: not viewer.is_running() and not guard.is_running(), 10)
     assert house.run().alive()
-    assert list(house.run().viewers.glob("*.json")) == []  # it said goodbye
 
 
 def test_stopped_and_continued(house: House) -> None:
