@@ -36,6 +36,8 @@ ROWS = [
     Row("language"),
     Row("lstm"),
     Row("conv"),
+    Row("scripted"),
+    Row("mirror", alone=True),
     Row("chatty"),
     Row("raises", alone=True, status=1),
     Row("exits", status=3),

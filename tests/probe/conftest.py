@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
@@ -61,7 +62,7 @@ class Watch:
         self._relay.probe = None
         self._relay.quiet.until = 0.0
         if self.probe._desk is not None:
-            self.probe._end(self.probe._pid)
+            self.probe._end(os.getpid())
             self.probe._desk = None
         return events_of(self.run)
 

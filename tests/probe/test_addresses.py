@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any, Optional
 
 import pytest
+import torch
+from torch import nn
 
-from tui.probe.desk import Desk
+from tui.probe.desk import Desk, claim
 from tui.run import events
 from tui.run.directory import RunDirectory, replace_bytes
 from tui.run.journal import append_line
+
+from .conftest import Watch
 
 
 def ask(run: RunDirectory, command: Any, stream: Optional[int] = None) -> None:
@@ -96,3 +101,24 @@ def test_a_viewer_that_turns_to_another_stream_is_missed_at_once(run: RunDirecto
     look(run, beat=3, stays=True)
     desk._see_who_looks(1.5)
     assert desk.pause_stays
+
+
+def test_of_threads_that_begin_to_train_at_once_one_is_watched(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(rate: float) -> None:
+        layer = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(layer.parameters(), lr=rate)
+        layer(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+
+    def claim_meanwhile(run: RunDirectory) -> int:
+        if not others:
+            others.append(threading.Thread(target=train, args=(0.5,)))
+            others[0].start()
+            others[0].join()  # it has made its step before the first has a stream
+        return claim(run)
+
+    others: list[threading.Thread] = []
+    monkeypatch.setattr("tui.probe.probe.claim", claim_meanwhile)
+    train(0.25)
+    ticks = watch.ticks()
+    assert watch.run.streams() == [0] and [(tick.step, tick.rate) for tick in ticks] == [(1, 0.25)]

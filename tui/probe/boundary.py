@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, Optional
+import weakref
+from typing import Any, Callable, Optional
 
 import torch
 from torch import nn
@@ -35,7 +36,8 @@ class Boundary:
         """The last data, each once: its target by its coordinates, NaN where that is unknown."""
         self._low = [math.inf, math.inf]
         self._high = [-math.inf, -math.inf]
-        self._of: Optional[nn.Module] = None
+        self._of: Callable[[], Optional[nn.Module]] = lambda: None
+        """A weak reference to the model that the copy is of."""
         self._twin: Optional[nn.Module] = None
         self._readouts: list[Readout] = []
         self._asked_in_vain = False
@@ -108,8 +110,8 @@ class Boundary:
 
     def _twin_of(self, root: nn.Module) -> nn.Module:
         """A copy with the weights of now; the copy of before is used again."""
-        if self._twin is None or self._of is not root:
-            self._twin, self._of = copied(root), root
+        if self._twin is None or self._of() is not root:
+            self._twin, self._of = copied(root), weakref.ref(root)
         else:
             for mine, its in zip(_tensors(self._twin), _tensors(root)):
                 mine.copy_(its)

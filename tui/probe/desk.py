@@ -5,8 +5,8 @@ Between it and the thread that trains stand two deques and a few plain attribute
 
 from __future__ import annotations
 
+import _thread
 import os
-import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -81,7 +81,8 @@ class Desk:
         self._company = False
         """Does anybody look at this run?"""
         self._stop = False
-        self._thread: Optional[threading.Thread] = None
+        self._at_work = _thread.allocate_lock()
+        """Held by the background thread as long as it runs."""
         self.urgent = False
 
     @property
@@ -92,12 +93,21 @@ class Desk:
     # ── for the training thread ──
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._work, name="backlit", daemon=True)
-        self._thread.start()
+        """Not with `threading`: a program that counts its threads, or waits for all of them, is to find its own only.
+
+        Raises:
+            RuntimeError: no thread can be had.
+        """
+        self._at_work.acquire()
+        try:
+            _thread.start_new_thread(self._work, ())
+        except RuntimeError:
+            self._at_work.release()
+            raise
 
     def mine(self) -> bool:
         """Is this the thread that trains?"""
-        return self.trainer == threading.get_ident()
+        return self.trainer == _thread.get_ident()
 
     def say(self, event: Any, urgent: bool = False) -> None:
         """Queues one event; `urgent` ones are written within one poll."""
@@ -117,8 +127,7 @@ class Desk:
     def close(self) -> None:
         """At the end of the process: everything that waits is written now."""
         self._stop = True
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(timeout=1.0)
+        self._at_work.acquire(timeout=1.0)
         self._flush()
         self._write_live()
 
@@ -134,6 +143,12 @@ class Desk:
     # ── in the background ──
 
     def _work(self) -> None:
+        try:
+            self._serve()
+        finally:
+            self._at_work.release()
+
+    def _serve(self) -> None:
         last_flush = last_look = 0.0
         self._lively_until = time.monotonic() + FRESH_S
         while not self._stop:

@@ -18,6 +18,7 @@ from .forms import real
 from .frames import is_foreign
 from .hooks import bystander
 from .meter import Readout, local, readable
+from .modes import beside
 from .specimen import Specimen
 from .tree import Tree
 
@@ -70,6 +71,7 @@ class Exposure:
             self._handle.remove()
             self._handle = None
 
+    @beside
     def _seen(self, module: nn.Module, inputs: Any, output: Any) -> None:
         """Never returns anything: that would replace the output."""
         training = torch.is_grad_enabled()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Any, Callable, Protocol, Sequence
+from typing import Any, Callable, Optional, Protocol, Sequence
 
 import torch
 
 from . import clipping
 from .dynamo import compiled_anything, left_alone
+from .modes import beside, dispatch_modes
 from .nesting import inner_part
 from .quiet import Quiet, counting, listening
 
@@ -47,7 +48,7 @@ class Listener(clipping.Listener, Protocol):
 
 def bystander() -> bool:
     """Is this call inside something that must not be looked into: tracing, graph capture, a foreign dispatch mode?"""
-    if _is_compiling() or _dispatch_modes() > 0:
+    if _is_compiling() or dispatch_modes() > 0:
         return True
     # the plain attribute first: this is asked several times a step, and most programs never touch CUDA
     return bool(getattr(_cuda, "_initialized", True)) and (
@@ -62,12 +63,7 @@ def _no() -> bool:
     return False
 
 
-def _none() -> int:
-    return 0
-
-
 _is_compiling: Callable[[], bool] = getattr(getattr(torch, "compiler", None), "is_compiling", _no)
-_dispatch_modes: Callable[[], int] = getattr(torch._C, "_len_torch_dispatch_stack", _none)
 _graph_task: Callable[[], int] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
 
 
@@ -134,6 +130,12 @@ def _wrap_backward(listener: Listener) -> None:
         return _graph_task() != -1 or bystander()
 
     @left_alone
+    @beside
+    def only_root(tensors: Any) -> Optional[torch.Tensor]:
+        root = tensors[0] if isinstance(tensors, (list, tuple)) and len(tensors) == 1 else tensors
+        return root if isinstance(root, torch.Tensor) and root.numel() == 1 else None
+
+    @left_alone
     def ended() -> None:
         if listener.walking:
             listener.gradients()
@@ -142,14 +144,11 @@ def _wrap_backward(listener: Listener) -> None:
         # only the outermost call, only a single root of one element
         if inner_or_traced():
             return backward(tensors, *args, **kwargs)
-        root = tensors
-        if isinstance(root, (list, tuple)) and len(root) == 1:
-            root = root[0]
-        single = isinstance(root, torch.Tensor) and root.numel() == 1
-        if single:
+        root = only_root(tensors)
+        if root is not None:
             begins(root)
         result = backward(tensors, *args, **kwargs)
-        if single:
+        if root is not None:
             ended()
         return result
 

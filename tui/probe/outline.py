@@ -58,7 +58,7 @@ class Outline:
             else:
                 self._met[id(module)] = place
                 own = [self._index[id(parameter)] for parameter in _own(module, self._index)]
-                self.infos.append(ModuleInfo(path, type(module).__name__, detail_of(module), tensors=own))
+                self.infos.append(ModuleInfo(path, kind_of(module), detail_of(module), tensors=own))
                 self.modules.append(module)
                 self._above.append(above)
             below = path + "." if path else ""
@@ -124,6 +124,18 @@ def _own(module: Optional[nn.Module], index: dict[int, int]) -> list[torch.Tenso
     return [parameter for parameter in module._parameters.values() if parameter is not None and id(parameter) in index]
 
 
+def kind_of(module: nn.Module) -> str:
+    """The name of its class; of a scripted module of that which was scripted."""
+    scripted = isinstance(module, torch.jit.ScriptModule)
+    return str(module.original_name) if scripted else type(module).__name__
+
+
+def own_parameter(module: nn.Module, name: str) -> Optional[torch.Tensor]:
+    """A parameter as it is stored: reading the attribute could compute it anew, and change the program by that."""
+    stored = module._parameters
+    return stored[name] if name in stored else None  # noqa: SIM401 (that of a scripted module has no `get`)
+
+
 def detail_of(module: nn.Module) -> str:
     """The sizes that matter, short."""
     get = module.__dict__.get
@@ -154,7 +166,7 @@ def pictures_of(modules: list[Optional[nn.Module]], index: dict[int, int]) -> di
     found: dict[int, list[int]] = {}
     first = True
     for module in modules:
-        weight = module._parameters.get("weight") if module is not None else None
+        weight = own_parameter(module, "weight") if module is not None else None
         if weight is None or id(weight) not in index or not initialised(weight) or weight.dim() < 2:
             own = module._parameters.values() if module is not None else ()
             first = first and all(one is None or (initialised(one) and one.dim() < 2) for one in own)  # not an LSTM

@@ -77,7 +77,8 @@ class Predictor(Eye):
         self._loader_feeds = False
         self._feed_at = 0.0
         self.feeds = self._batch_yielded
-        self._root: Optional[nn.Module] = None
+        self._root: Callable[[], Optional[nn.Module]] = lambda: None
+        """A weak reference."""
         self._drawn_at: tuple[object, ...] = ()
 
     # ── moments ──
@@ -89,8 +90,9 @@ class Predictor(Eye):
     def opened(self, tree: Tree, wish: Presence) -> None:
         self._settle()
         self._deaf = None
-        if tree.root is not self._root:
-            self._root = tree.root
+        root = tree.root
+        if root is not self._root():
+            self._root = weakref.ref(root) if root is not None else lambda: None
             self._shown, self._manner, self._kind, self._targets = None, None, None, set()
             self._loader_feeds = False
             self._boundary.forget()

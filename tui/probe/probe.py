@@ -29,6 +29,7 @@ from .dial import Dial
 from .frames import is_foreign
 from .gate import Gate
 from .loggers import Loggers, install
+from .modes import beside
 from .nesting import stacked
 from .optimizers import searches
 from .quiet import Quiet
@@ -81,7 +82,8 @@ class Probe:
     def forget(self) -> None:
         """The state of a process that has not trained yet."""
         environment = os.environ.get
-        self._pid = os.getpid()
+        self._beginning = threading.Lock()
+        """Held from the first moment of training on."""
         self._thread: Optional[int] = None
         self._desk: Optional[Desk] = None
         self._off: set[str] = set()
@@ -168,6 +170,7 @@ class Probe:
 
     # ── the moments ──
 
+    @beside
     def batch(self, iterator: Any, data: Any, waited_s: float = 0.0) -> None:
         """A loader yielded, after the program had waited for it so long."""
         if self._thread is not None and not self._mine():
@@ -191,6 +194,7 @@ class Probe:
             self.steering.gate.pausing = False
             self.steering.hold("start")
 
+    @beside
     def loss(self, loss: torch.Tensor) -> None:
         """The outermost backward begins."""
         if self._desk is not None and self._thread != threading.get_ident():
@@ -216,15 +220,18 @@ class Probe:
         """Is it time to look at gradients that are about to be clipped entry by entry?"""
         return self._desk is not None and self._mine() and self._summary.clips.pace.due(time.perf_counter())
 
+    @beside
     def clipped(self, size: torch.Tensor, limit: Any) -> None:
         """Gradients of this norm are being brought down to a limit."""
         if self._desk is None or self._thread == threading.get_ident():
             self._summary.clips.add(self._summary.step, size, limit)
 
+    @beside
     def clipped_entries(self, gradients: list[torch.Tensor], limit: Any) -> None:
         """The entries of these gradients are about to be brought down to a limit."""
         self.guard("the clipping", self._summary.clips.look, self._summary.step, gradients, limit)
 
+    @beside
     def gradients(self) -> None:
         """The outermost backward ended."""
         if not self.walking:
@@ -245,6 +252,7 @@ class Probe:
             self._inside = None  # once a step
             self._before_update(inside)
 
+    @beside
     def before_step(self, optimizer: Any, inside: bool = False) -> None:
         """An optimizer is about to update: gradients are there, weights have not moved.
 
@@ -297,6 +305,7 @@ class Probe:
         elif desk is not None and desk.requests:
             self._attend()
 
+    @beside
     def after_step(self, optimizer: Any) -> None:
         """An optimizer has updated: weights have moved."""
         quiet, recorder, steering = self.quiet, self.recorder, self.steering
@@ -334,6 +343,7 @@ class Probe:
         self.guard("the pace", self._look_ahead, optimizer)
         steering.stop_if_asked()
 
+    @beside
     def scaled(self, optimizer: Any, found: Sequence[torch.Tensor]) -> None:
         """A GradScaler has stepped an optimizer, or has not because gradients were not finite.
 
@@ -421,6 +431,8 @@ class Probe:
 
     def _claim(self, optimizer: Any) -> None:
         """The first moment of training: a stream of our own, and what is being trained."""
+        if not self._beginning.acquire(blocking=False):
+            return  # another thread begins to train at this very moment
         if self.loggers is not None:
             self.loggers.look()
         number = claim(self._run)
@@ -471,6 +483,7 @@ class Probe:
         if self._optimizers.counts(optimizer):
             self.steering.meets(optimizer)
 
+    @beside
     def _end(self, opened_by: int) -> None:
         """At the end of the process that opened the stream, and nowhere else: the last tick, the last picture."""
         desk = self._desk
@@ -495,6 +508,7 @@ class Probe:
 
     # ── what the program logs ──
 
+    @beside
     def log(self, values: dict[str, Any]) -> None:
         """Numbers given to `tui.log`."""
         self.recorder.log(values, self._thread is None or self._mine())
@@ -503,6 +517,7 @@ class Probe:
         """A library that the program logs with is about to be given numbers: `numbers` finds them in the arguments."""
         self.guard("what the program logs", self._hear, numbers, args, kwargs)
 
+    @beside
     def _hear(self, numbers: Callable[..., dict[str, Any]], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
             values = numbers(*args, **kwargs)

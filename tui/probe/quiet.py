@@ -15,6 +15,7 @@ from typing import Any, Callable, Optional
 import torch
 
 from .dynamo import left_alone
+from .modes import dispatch_modes, function_modes
 
 MEASURED_EVERY = 64
 """Steps, of which one is timed for all: the probe counts what it costs itself."""
@@ -25,7 +26,6 @@ SHARE = 0.35
 _clock = time.perf_counter
 _thread = threading.get_ident
 _graph_task: Callable[[], int] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
-_dispatch_modes: Callable[[], int] = getattr(torch._C, "_len_torch_dispatch_stack", lambda: 0)
 _Tensor = torch.Tensor
 
 
@@ -112,10 +112,11 @@ def listening(quiet: Quiet, backward: Callable[..., Any], otherwise: Callable[..
             quiet.until
             and type(tensors) is _Tensor
             and quiet.scaled is None
+            and not function_modes()
             and tensors.is_cpu
             and _thread() == quiet.thread
             and _graph_task() == -1  # checkpointing enters again
-            and not _dispatch_modes()
+            and not dispatch_modes()
             and tensors.numel() == 1
         ):
             value = tensors.item()

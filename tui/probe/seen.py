@@ -10,6 +10,7 @@ from torch import nn
 
 from .frames import is_foreign
 from .meter import readable
+from .modes import beside
 
 WHOLE = 65_536
 """A tensor of at most so many numbers is kept for the whole batch; a larger one for the sample in focus, if that is no
@@ -146,6 +147,7 @@ def _listen(tensor: Any, then: Callable[[torch.Tensor], None]) -> None:
     if not tensor.requires_grad or tensor.grad_fn is None:
         return
 
+    @beside
     def arrived(grad: torch.Tensor) -> None:
         try:
             then(grad)

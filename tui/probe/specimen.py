@@ -14,6 +14,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from .meter import kind_of_loss
+from .modes import as_the_program
 
 MOST_BYTES = 32 << 20
 """A batch larger than this is not kept."""
@@ -261,11 +262,13 @@ def copied(root: nn.Module) -> nn.Module:
 
 @contextmanager
 def untouched() -> Iterator[None]:
-    """Whatever is computed inside: the random numbers of the CPU and of CUDA are afterwards what they were before."""
+    """Whatever is computed inside: the random numbers of the CPU and of CUDA are afterwards what they were before. The
+    program's function modes hold: its model may need its default device."""
     state = torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
     try:
-        yield
+        with as_the_program():
+            yield
     finally:
         torch.set_rng_state(state)
         if cuda is not None:

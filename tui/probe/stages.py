@@ -10,6 +10,7 @@ from torch import nn
 
 from ..run.walk import Stage, Term, Unit
 from .meter import readable
+from .outline import own_parameter
 from .seen import HEAD, Focus, Record, Seen, last_position
 from .tree import Tree
 
@@ -165,8 +166,7 @@ def _linear(
 
 
 def _own(module: nn.Module, name: str) -> Optional[torch.Tensor]:
-    """A parameter as it is stored. Reading an attribute could compute it anew, and change the program by that."""
-    found = module._parameters.get(name)
+    found = own_parameter(module, name)
     return found if found is not None and type(found) is nn.Parameter and readable(found) else None
 
 

@@ -4,7 +4,8 @@ any other on request, while training is held, on a plane of two random direction
 from __future__ import annotations
 
 import math
-from typing import Any, Optional
+import weakref
+from typing import Any, Callable, Optional
 
 import torch
 from torch import nn
@@ -38,8 +39,9 @@ class Surveyor(Eye):
         """What a first replica found between the model's own loss and that of a copy; see `Replica.factor`."""
         self._unlike = ""
         """Why a copy's loss is not the model's."""
-        self._root: Optional[nn.Module] = None
-        self._optimizer: Optional[Any] = None
+        self._root: Callable[[], Optional[nn.Module]] = lambda: None
+        self._optimizer: Callable[[], Optional[Any]] = lambda: None
+        """Weak references, both: a program that drops its model gets the memory back."""
         self._awaits_update = False
         """The gradients in hand are for an update that is still to come."""
 
@@ -58,7 +60,7 @@ class Surveyor(Eye):
             self._unlike = self._compare(root, specimen)
 
     def before_update(self, tree: Tree, optimizer: Any, specimen: Specimen) -> None:
-        self._optimizer, self._awaits_update = optimizer, True
+        self._optimizer, self._awaits_update = weakref.ref(optimizer), True
         if self._plane is not None:
             self._visit()
             self._plane.work(GLANCE_S)
@@ -69,7 +71,8 @@ class Surveyor(Eye):
 
     def held(self, tree: Tree, optimizer: Optional[Any], phase: str, wish: Presence, specimen: Specimen) -> None:
         in_hand = phase in ("loss", "backward")
-        self._awaits_update, self._optimizer = phase == "backward", optimizer
+        self._awaits_update = phase == "backward"
+        self._optimizer = weakref.ref(optimizer) if optimizer is not None else lambda: None
         if not any(name in self.PANELS for name in wish.open):
             return
         self._meet(tree)
@@ -96,7 +99,8 @@ class Surveyor(Eye):
             return why
         root = tree.root
         assert root is not None and self._factor is not None
-        move = landing(self._optimizer, self.dialled) if self._awaits_update and self._optimizer is not None else None
+        optimizer = self._optimizer() if self._awaits_update else None
+        move = landing(optimizer, self.dialled) if optimizer is not None else None
         try:
             self._slice = Slice(root, specimen.keep(), self._factor, command.side, command.span, self.step, move)
         except Exception as error:
@@ -124,9 +128,10 @@ class Surveyor(Eye):
 
     def _meet(self, tree: Tree) -> None:
         """The model, or another one."""
-        if tree.root is self._root and tree.root is not None:
+        root = tree.root
+        if root is not None and root is self._root():
             return
-        self._tree, self._root = tree, tree.root
+        self._tree, self._root = tree, weakref.ref(root) if root is not None else lambda: None
         self._factor, self._unlike = None, ""
         self._slice, self._surface = None, None
         self._plane = Plane(tree) if Plane.fits(tree) else None
@@ -166,9 +171,10 @@ class Surveyor(Eye):
 
     def _next(self, tree: Tree) -> list[float]:
         """Where the update in hand is going to put the two weights; empty where that is not known."""
-        if not self._awaits_update or self._optimizer is None:
+        optimizer = self._optimizer()
+        if not self._awaits_update or optimizer is None:
             return []
-        moves = landing(self._optimizer, self.dialled)
+        moves = landing(optimizer, self.dialled)
         if moves is None:
             return []
         out: list[float] = []

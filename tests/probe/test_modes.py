@@ -1,0 +1,119 @@
+"""Modes that a program puts over torch, and models that it drops: what looks at them leaves no trace."""
+
+from __future__ import annotations
+
+import collections
+import gc
+import weakref
+from typing import Any, Callable, ClassVar, Optional
+
+import pytest
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from tui.run import events
+from tui.run.directory import RunDirectory
+
+from ..support import Onlooker
+from .conftest import Watch
+
+PANELS = ("network", "weights", "gradients", "explain", "doctor", "phases", "predict", "valley")
+"""The last two run the program's model, on a copy: there its modes hold."""
+
+
+class Calls(TorchFunctionMode):
+    """Counts what is called from Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: collections.Counter[str] = collections.Counter()
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.made[getattr(function, "__name__", str(function))] += 1
+        return function(*args, **(kwargs or {}))
+
+
+class Net(nn.Module):
+    """Remembers, for itself and all its copies, where tensors are made by default."""
+
+    devices: ClassVar[set[str]] = set()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Linear(16, 8, device="cpu"), nn.Linear(8, 3, device="cpu")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.devices.add(torch.empty(0).device.type)
+        out: torch.Tensor = self.head(torch.relu(self.stem(x)))
+        return out
+
+
+def training(model: nn.Module) -> Callable[[int], None]:
+    drawn = torch.Generator(device="cpu").manual_seed(0)
+    x = torch.randn(32, 16, generator=drawn, device="cpu")
+    y = torch.arange(32, device="cpu") % 3
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+
+    def train(steps: int) -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+
+    return train
+
+
+def live(run: RunDirectory) -> Optional[events.Live]:
+    path = run.live_file(0)
+    return events.decode_live(path.read_bytes()) if path.exists() else None
+
+
+@pytest.mark.parametrize("panels", [(), PANELS[:-2]], ids=["nobody", "panels"])
+def test_a_mode_of_the_program_sees_the_calls_of_the_program(
+    watch: Watch, run: RunDirectory, panels: tuple[str, ...]
+) -> None:
+    train = training(Net())
+    train(1)
+    with Calls() as one:
+        train(1)
+    with Calls() as many:
+        train(400)
+        if panels:
+            with Onlooker(run, open=panels, restless=True):
+                while live(run) is None:
+                    train(100)
+                train(400)
+    steps = watch.ticks()[-1].step - 2
+    assert steps >= 400 and many.made == {name: steps * count for name, count in one.made.items()}
+
+
+def test_everything_is_shown_of_a_program_with_a_default_device(watch: Watch, run: RunDirectory) -> None:
+    train = training(Net())
+    Net.devices.clear()
+    torch.set_default_device("meta")
+    try:
+        with Onlooker(run, open=PANELS, restless=True):
+            while live(run) is None:
+                train(100)
+            train(300)
+    finally:
+        torch.set_default_device(None)
+    assert Net.devices == {"meta"}
+    tick = watch.ticks()[-1]  # nothing was switched off
+    assert tick.norms is not None and len(tick.norms) == 4 and all(norm and norm > 0 for norm in tick.norms)
+    shown = live(run)
+    assert shown is not None and shown.picture is not None
+    assert shown.predictions is not None and shown.predictions.known == 32
+
+
+def test_a_model_that_is_dropped_is_gone_though_somebody_looked(watch: Watch, run: RunDirectory) -> None:
+    model = nn.Sequential(nn.Linear(16, 400_000), nn.ReLU(), nn.Linear(400_000, 3))  # too large to be held on to
+    train = training(model)
+    with Onlooker(run, open=PANELS):
+        train(4)
+        gone = weakref.ref(model)
+        del model, train
+        gc.collect()
+        assert gone() is None
+    assert watch.ticks()[-1].step == 4
