@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from typing import Any, Optional
 
@@ -15,6 +16,7 @@ from tui.run import events
 from tui.run.directory import RunDirectory, replace_bytes
 from tui.run.journal import append_line
 
+from ..support import until
 from .conftest import Watch
 
 
@@ -122,3 +124,28 @@ def test_of_threads_that_begin_to_train_at_once_one_is_watched(watch: Watch, mon
     train(0.25)
     ticks = watch.ticks()
     assert watch.run.streams() == [0] and [(tick.step, tick.rate) for tick in ticks] == [(1, 0.25)]
+
+
+def test_the_background_rests_while_the_process_forks_and_comes_back(watch: Watch) -> None:
+    layer = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.25)
+
+    def train() -> None:
+        layer(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+
+    def threads() -> set[str]:
+        return set(os.listdir("/proc/self/task"))
+
+    before = threads()
+    train()
+    assert len(threads() - before) == 1
+    for number in range(3):
+        watch.probe.rest()
+        assert threads() <= before
+        watch.probe.rest()
+        asked = watch.hand.ask(events.SetRate(factor=2.0 + number))
+        train()
+        until(lambda asked=asked: train() or watch.hand.answered(asked))
+    watch.ticks()
+    assert threads() <= before

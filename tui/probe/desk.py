@@ -23,6 +23,8 @@ RANKS_POLL_S = 0.1
 """While nobody looks, and other ranks may wait for an answer."""
 IDLE_POLL_S = 0.25
 """While nobody looks, nor has asked for anything lately."""
+REST_S = 0.1
+"""A fork waits no longer than this for the thread to end."""
 FRESH_S = 5.0
 """A viewer counts as looking when its presence changed within this time of our own clock."""
 
@@ -81,8 +83,14 @@ class Desk:
         self._company = False
         """Does anybody look at this run?"""
         self._stop = False
+        self.resting = True
+        """There is no background thread: it has not begun, or ended because the process was about to fork."""
         self._at_work = _thread.allocate_lock()
         """Held by the background thread as long as it runs."""
+        self._bell = _thread.allocate_lock()
+        """Released to end its sleep."""
+        self._native = 0
+        """Its number in the operating system."""
         self.urgent = False
 
     @property
@@ -93,17 +101,36 @@ class Desk:
     # ── for the training thread ──
 
     def start(self) -> None:
-        """Not with `threading`: a program that counts its threads, or waits for all of them, is to find its own only.
+        """Begins to work, unless that is so already. Not with `threading`: a program that counts its threads, or waits
+        for all of them, is to find its own only.
 
         Raises:
             RuntimeError: no thread can be had.
         """
-        self._at_work.acquire()
+        if not self.resting or self._stop or not self._at_work.acquire(blocking=False):
+            return
+        self._bell.acquire(blocking=False)
+        self.resting = False
         try:
             _thread.start_new_thread(self._work, ())
         except RuntimeError:
             self._at_work.release()
             raise
+
+    def rest(self) -> None:
+        """The process is about to fork: the thread ends, and `start` is to be called again some time behind it. So it
+        is in the middle of nothing, and Python (3.12 and later) finds as many threads as the program has itself, and
+        does not warn of ours. In any thread."""
+        if self.resting:
+            return
+        self.resting = True
+        self._ring()
+        if not self._at_work.acquire(timeout=REST_S):
+            return  # the disk does not answer
+        end = time.monotonic() + REST_S
+        while os.path.exists(f"/proc/self/task/{self._native}") and time.monotonic() < end:
+            time.sleep(0)  # its last few instructions
+        self._at_work.release()
 
     def mine(self) -> bool:
         """Is this the thread that trains?"""
@@ -127,6 +154,7 @@ class Desk:
     def close(self) -> None:
         """At the end of the process: everything that waits is written now."""
         self._stop = True
+        self._ring()
         self._at_work.acquire(timeout=1.0)
         self._flush()
         self._write_live()
@@ -142,7 +170,14 @@ class Desk:
 
     # ── in the background ──
 
+    def _ring(self) -> None:
+        try:
+            self._bell.release()
+        except RuntimeError:
+            pass  # it rings already
+
     def _work(self) -> None:
+        self._native = _thread.get_native_id()
         try:
             self._serve()
         finally:
@@ -151,7 +186,7 @@ class Desk:
     def _serve(self) -> None:
         last_flush = last_look = 0.0
         self._lively_until = time.monotonic() + FRESH_S
-        while not self._stop:
+        while not (self._stop or self.resting):
             now = time.monotonic()
             try:
                 self._read_control()
@@ -167,7 +202,7 @@ class Desk:
                 self._write_live()
             except Exception as error:  # a fault here must not leave training held
                 self.gone = f"{type(error).__name__}: {error}"
-            time.sleep(self._pause_s())
+            self._bell.acquire(timeout=self._pause_s())
 
     def _pause_s(self) -> float:
         if self._company or time.monotonic() < self._lively_until:

@@ -57,7 +57,7 @@ def begin(run_path: str) -> None:
     hooks.install(_probe)
     _probe.loggers = install(_probe)
     # a forked child has no thread, no stream and nothing to say; if it trains, it starts afresh
-    os.register_at_fork(after_in_child=_probe.forget)
+    os.register_at_fork(before=_probe.rest, after_in_child=_probe.forget)
 
 
 def log_metrics(values: dict[str, Any]) -> None:
@@ -125,6 +125,12 @@ class Probe:
         self.walking = True
         """The phases of a step are followed: somebody may hold at them, or their order is not known yet."""
 
+    def rest(self) -> None:
+        """The process is about to fork. The background thread comes back at the next moment of training, whichever."""
+        if self._desk is not None:
+            self._desk.rest()
+            self.quiet.until = 0.0
+
     # ── guarding ──
 
     def guard(self, what: str, function: Callable[..., None], *args: Any) -> None:
@@ -180,6 +186,8 @@ class Probe:
         if gaze.feeds is not None and self.recorder.looking:
             self.guard("the batches", gaze.feeds, data)
         if self._desk is not None:
+            if self._desk.resting:
+                self.guard("the background", self._desk.start)
             if self.walking:
                 self.recorder.phases.passed("batch")
         elif self._hold_first:
@@ -312,6 +320,8 @@ class Probe:
         quiet.stepped = True
         if self._desk is None or self._thread != threading.get_ident():
             return
+        if self._desk.resting:
+            self.guard("the background", self._desk.start)
         if quiet.updates:
             self._optimizers.made(quiet.updates)
             quiet.updates = 0

@@ -269,6 +269,8 @@ class Steering:
         desk, gate, recorder = self.desk, self.gate, self._recorder
         if desk is None:
             return
+        if desk.resting:
+            self._guard("the background", desk.start)
         self.wakes()
         self.orders.step = recorder.summary.step
         if self.ranks is not None:

@@ -1,8 +1,10 @@
-"""A program that looks at itself: its threads, the calls that a mode of its own sees, what becomes of a dropped model.
-Meanwhile everything is made on another device unless said otherwise."""
+"""A program that looks at itself: its threads, also when it forks, the calls that a mode of its own sees, what becomes
+of a dropped model. Meanwhile everything is made on another device unless said otherwise."""
 
 import collections
 import gc
+import os
+import sys
 import threading
 import weakref
 
@@ -45,6 +47,11 @@ with torch.device("meta"), Calls() as calls:
     print("the large one is gone:", large() is None)
     loss, model, optimizer = train(16, 300)
 print(sorted(calls.made.items()))
+sys.stdout.flush()
+child = os.fork()  # from Python 3.12 on it warns where a process has several threads
+if child == 0:
+    os._exit(0)
+print("tasks:", len(os.listdir("/proc/self/task")), os.waitpid(child, 0)[1])
 for thread in threading.enumerate():
     if thread is not threading.main_thread():
         thread.join()
