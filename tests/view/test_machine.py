@@ -125,7 +125,7 @@ class Nvml:
     def __getattr__(self, name: str) -> Any:
         if name in self.refuses:
             raise self.NVMLError(name)
-        return {
+        known = {
             "nvmlInit": lambda: None,
             "nvmlDeviceGetCount": lambda: self.count,
             "nvmlDeviceGetHandleByIndex": lambda place: place,
@@ -138,7 +138,10 @@ class Nvml:
             "nvmlDeviceGetMemoryInfo": lambda place: SimpleNamespace(used=31 * GB, total=80 * GB),
             "nvmlDeviceGetPowerUsage": lambda place: 412_400,
             "nvmlDeviceGetTemperature": lambda place, kind: 64,
-        }[name]
+        }
+        if name not in known:
+            raise AttributeError(name)
+        return known[name]
 
 
 def gpus(
