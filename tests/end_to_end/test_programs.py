@@ -33,6 +33,7 @@ ROWS = [
     Row("loader"),
     Row("-m course.train --steps 30 --width 12", alone=True),
     Row("gan"),
+    Row("in_backward"),
     Row("language"),
     Row("lstm"),
     Row("conv"),

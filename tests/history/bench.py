@@ -206,7 +206,7 @@ class EveryNth:
         self._asked += 1
         return self._asked % self.every == 0
 
-    def done(self, began: float, cost_s: float) -> None:
+    def done(self, began: float, cost_s: float, more: bool = False) -> None:
         pass
 
     def hurry(self) -> None:

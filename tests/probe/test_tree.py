@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,8 @@ from tui.probe import outline
 from tui.probe.tree import Tree
 from tui.run import events
 from tui.run.events import ModuleInfo, TensorInfo
+
+from .conftest import Watch
 
 
 def tree_of(model: nn.Module) -> Tree:
@@ -117,3 +121,38 @@ def test_the_record_of_a_module_is_small_and_comes_back_whole() -> None:
     line = events.encode(tree.model)
     assert len(line) < 130 * 1000
     assert events.decode_event(line) == tree.model
+
+
+def test_the_model_is_not_looked_for_again_at_every_turn_of_many_optimizers(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given forty models that are trained in turn, and every look for them counted
+    looks: list[int] = []
+
+    def look(*args: Any) -> Tree:
+        looks.append(1)
+        return Tree(*args)
+
+    monkeypatch.setattr("tui.probe.recorder.Tree", look)
+    layers = [nn.Linear(2, 1) for _ in range(40)]
+    optimizers = [torch.optim.SGD(layer.parameters(), lr=0.25) for layer in layers]
+
+    def turn() -> None:
+        for layer, optimizer in zip(layers, optimizers):
+            layer(torch.ones(1, 2)).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    # When they have had a few turns
+    for _ in range(5):
+        turn()
+    # Then it took one look for the first, and one for all that came behind it
+    assert len(looks) == 2
+    # And one that joins them late costs two more: for itself, and for them beside it
+    layers.append(nn.Linear(2, 1))
+    optimizers.append(torch.optim.SGD(layers[-1].parameters(), lr=0.25))
+    for _ in range(20):
+        turn()
+    assert len(looks) <= 4
+    model = [one for one in watch.end() if isinstance(one, events.Model)][-1]
+    assert len(model.optimizers) == 41 and {tensor.optimizer for tensor in model.tensors} == set(range(41))

@@ -6,7 +6,8 @@ import weakref
 from typing import Any, Optional
 
 PATIENCE = 16
-"""Updates. An optimizer that counted and lets others update so often in a row is done: the next model has begun."""
+"""Updates. An optimizer that counted and lets others update so often in a row is done: the next model has begun. Where
+several take turns (some programs have one for each parameter), each may update twice meanwhile."""
 
 
 def searches(optimizer: Any) -> bool:
@@ -55,7 +56,8 @@ class Optimizers:
             return changed
         self._updates_of_others += 1
         first = self._known.get(self._first) if self._first is not None else None
-        done = self._updates_of_others >= PATIENCE or (new and self.updates >= PATIENCE)
+        patience = max(PATIENCE, 2 * (len(self._known) - len(self._done)))
+        done = self._updates_of_others >= patience or (new and self.updates >= PATIENCE)
         if first is None or first() is None or key == self._first or done:
             self._done = {other for other in self._known if other != key} if self._first is not None else set()
             self._first, self.updates, self._updates_of_others = key, 1, 0

@@ -20,6 +20,8 @@ class Pace:
         """At most once in this many seconds while steps are fast."""
         self.cost_s = 0.0
         self._started = False
+        self._began = 0.0
+        self._before_s = self._whole_s = 0.0
         self.at = 0.0
         """When it is due, in seconds of time.perf_counter()."""
 
@@ -27,16 +29,24 @@ class Pace:
         """Is it time? `now` is time.perf_counter()."""
         return now >= self.at
 
-    def done(self, began: float, cost_s: float) -> None:
+    def done(self, began: float, cost_s: float, more: bool = False) -> None:
         """It was made, beginning at `began`, in so much time of this thread's own (time.thread_time(): that the
         processor was given to somebody else meanwhile is no cost of ours). The first time costs many times what it
-        costs later (torch sets itself up) and tells nothing."""
+        costs later (torch sets itself up) and tells nothing.
+
+        Args:
+            more: this was a further part of the one before.
+        """
         if not self._started:
-            self._started = True
+            self._started, self._began = True, began
             self.at = began + self.every_s
             return
-        self.cost_s = cost_s if self.cost_s == 0.0 else min(0.7 * self.cost_s + 0.3 * cost_s, 4 * self.cost_s)
-        self.at = began + max(self.every_s, self.cost_s / self.share)
+        if not more:
+            self._began, self._before_s, self._whole_s = began, self.cost_s, 0.0
+        self._whole_s += cost_s
+        before, whole = self._before_s, self._whole_s
+        self.cost_s = whole if before == 0.0 else min(0.7 * before + 0.3 * whole, 4 * before)
+        self.at = self._began + max(self.every_s, self.cost_s / self.share)
 
     def hurry(self) -> None:
         """Due at the next opportunity: what was measured before belongs to another model."""

@@ -41,7 +41,7 @@ from .tree import find_optimizers
 
 QUICK = 50.0
 """Steps per second. Where they are slower, the hook before an update costs nothing that counts, and stays in place: a
-request is not to wait for one more of them."""
+request is not to wait for one more of them. Unless there are many optimizers: four times as many updates do count."""
 
 _probe: Optional[Probe] = None
 
@@ -394,11 +394,11 @@ class Probe:
         if self.walking or until is None or self._summary.readouts or self._off:
             self.quiet.until = 0.0
             return
-        speed, requests = self.steering.speed, self.quiet.requests
-        if speed is None or speed < QUICK or requests or searches(optimizer):
+        speed, requests, there = self.steering.speed, self.quiet.requests, self._optimizers.in_use()
+        slow = speed is None or (speed < QUICK and speed * len(there) < 4 * QUICK)
+        if slow or requests or searches(optimizer):
             self.quiet.until = 0.0
             return
-        there = self._optimizers.in_use()
         if recorder.gaze.follows is None and until > time.perf_counter() and not any(map(stacked, there)):
             others = [one for one in there if one is not optimizer]
             self.quiet.begin(until, recorder.measures_at(until), optimizer, others)

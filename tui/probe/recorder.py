@@ -72,6 +72,8 @@ class Recorder:
         self._change: Optional[tuple[Change, list[int]]] = None
         self.loss_name: Optional[str] = None
         self._look_again_at = 0.0
+        self._stale = False
+        """Optimizers were met that the model as it is known does not have."""
 
     # ── beginning and end ──
 
@@ -94,6 +96,8 @@ class Recorder:
         desk = self.desk
         if desk is None:
             return
+        if self._stale:
+            self.look_at_the_model()
         self.summary.collect_all()
         self._dial.ended(self.rate_used)
         self.make_tick(time.perf_counter(), always=True)
@@ -104,8 +108,11 @@ class Recorder:
     # ── the model ──
 
     def meet(self, optimizer: Any) -> None:
-        """Takes in that an optimizer is about to update."""
-        if self.optimizers.meet(optimizer):
+        """Takes in that an optimizer is about to update. Further ones may be met for the first time one after another:
+        the model is looked at again when they have all had their turn, and the one that counts updates."""
+        news, counts = self.optimizers.meet(optimizer), self.optimizers.counts(optimizer)
+        self._stale = self._stale or news
+        if self._stale and (counts or self.tree is None):
             self.look_at_the_model()
 
     def look_at_the_model(self) -> None:
@@ -113,6 +120,7 @@ class Recorder:
         optimizers = self.optimizers.in_use()
         before = self.tree.model if self.tree is not None else None
         self.tree = Tree(find_root(all_parameters(optimizers)), optimizers, self.now())
+        self._stale = False
         self.pictures.meet(self.tree)
         self.summary.forget_tensors()
         self.norm_pace.hurry()
@@ -140,12 +148,13 @@ class Recorder:
         if tree is not None and (self._gate.single or self.ratio_pace.due(now)):
             self._note_weights(tree, self._measurable(tree, optimizer), now)
 
-    def _note_weights(self, tree: Tree, places: list[int], now: float) -> None:
+    def _note_weights(self, tree: Tree, places: list[int], now: float, more: bool = False) -> None:
         if places:
             began = time.thread_time()
             with torch.no_grad():
                 self._change = (Change(tree.parameters(places)), places)
-            self.ratio_pace.done(now, 3 * (time.thread_time() - began))  # comparing costs twice as much again
+            spent = 3 * (time.thread_time() - began)  # comparing costs twice as much again
+            self.ratio_pace.done(now, spent, more)
 
     def measure(self, optimizer: Any, searched: bool = False) -> None:
         """Before an update: gradient norms, the weights as they are, pictures; each when it is due.
@@ -157,14 +166,15 @@ class Recorder:
         now = time.perf_counter()
         single = self._gate.single
         in_use, first = self.optimizers.in_use, self.optimizers.counts(optimizer)
-        norms_due = self._gate.unhurried or self._norm_turns.take(self.norm_pace.due(now), optimizer, in_use)
-        ratio_due = not searched and (single or self._ratio_turns.take(self.ratio_pace.due(now), optimizer, in_use))
+        norms_begin, ratios_begin = self.norm_pace.due(now), self.ratio_pace.due(now)
+        norms_due = self._gate.unhurried or self._norm_turns.take(norms_begin, optimizer, in_use)
+        ratio_due = not searched and (single or self._ratio_turns.take(ratios_begin, optimizer, in_use))
         exposed = first and self.pictures.exposed  # the forward pass of the first one's model is what it waits for
         photo_due = first and self.looking and (single or self._picture_due(now) or self._looks_elsewhere())
         if not (norms_due or ratio_due or photo_due or exposed):
             return
         tree = self.tree
-        if tree is None or self._is_other(tree, all_parameters([optimizer]), now):
+        if tree is None or (not self._stale and self._is_other(tree, all_parameters([optimizer]), now)):
             self.look_at_the_model()
             tree = self.tree
             assert tree is not None
@@ -172,9 +182,9 @@ class Recorder:
         began = time.thread_time()
         if norms_due and places:
             self.summary.read_norms(tree, places, getattr(optimizer, "grad_scale", None), first)
-            self.norm_pace.done(now, time.thread_time() - began)
+            self.norm_pace.done(now, time.thread_time() - began, more=not (norms_begin or self._gate.unhurried))
         if ratio_due:
-            self._note_weights(tree, places, now)
+            self._note_weights(tree, places, now, more=not (ratios_begin or single))
         desk = self.desk
         if desk is not None and desk.looking and (photo_due or exposed):
             self.pictures.take(tree, desk.wish)

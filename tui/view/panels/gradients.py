@@ -21,6 +21,8 @@ ENOUGH = 10
 """Cells that a bar should have, before names are shortened."""
 OWNER = 14
 """Width of the column that says which optimizer updates a layer."""
+MOST_NAMED = 9
+"""Of more optimizers than these it is not said which updates a layer: such programs have one for each parameter."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,9 @@ def _clipped(clipping: Clipping) -> list[str]:
 
 
 def _several(scene: Scene) -> bool:
-    """Are there several optimizers?"""
+    """Are there several optimizers, and not so many that their numbers say nothing?"""
     model = scene.state.model
-    return model is not None and len(model.optimizers) > 1
+    return model is not None and 1 < len(model.optimizers) <= MOST_NAMED
 
 
 def _owner(scene: Scene, owners: tuple[int, ...]) -> str:
@@ -253,6 +255,9 @@ def _foot(scene: Scene, table: Table, shown: list[int], columns: Columns, width:
     if columns.mark and scene.state.model is not None:
         names = [_owner(scene, (place,)) for place in range(len(scene.state.model.optimizers))]
         extras.append((["   " + " · ".join(names)], "dim"))
+    optimizers = len(scene.state.model.optimizers) if scene.state.model is not None else 0
+    if optimizers > MOST_NAMED:
+        extras.append(([f"   {optimizers} optimizers"], "dim"))
     for words, style in extras:
         line += next(([(text, style)] for text in words if width_of([*line, (text, style)]) <= width), [])
     return line
