@@ -41,6 +41,7 @@ ROWS = [
     Row("mirror", alone=True),
     Row("chatty"),
     Row("raises", alone=True, status=1),
+    Row("faults", alone=True, status=1),
     Row("exits", status=3),
     Row("interrupted", status=-signal.SIGINT),
     Row(

@@ -10,6 +10,7 @@ from typing import Any, Callable, ClassVar, Optional
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 from torch.overrides import TorchFunctionMode
 
 from tui.run import events
@@ -89,8 +90,11 @@ def test_a_mode_of_the_program_sees_the_calls_of_the_program(
 
 
 def test_everything_is_shown_of_a_program_with_a_default_device(watch: Watch, run: RunDirectory) -> None:
-    train = training(Net())
+    model = Net()
+    train = training(model)
     Net.devices.clear()
+    met: set[int] = set()
+    hook = register_module_forward_hook(lambda module, given, out: met.add(id(module)))
     torch.set_default_device("meta")
     try:
         with Onlooker(run, open=PANELS, restless=True):
@@ -99,7 +103,9 @@ def test_everything_is_shown_of_a_program_with_a_default_device(watch: Watch, ru
             train(300)
     finally:
         torch.set_default_device(None)
+        hook.remove()
     assert Net.devices == {"meta"}
+    assert met == {id(module) for module in model.modules()}  # not those of a copy
     tick = watch.ticks()[-1]  # nothing was switched off
     assert tick.norms is not None and len(tick.norms) == 4 and all(norm and norm > 0 for norm in tick.norms)
     shown = live(run)

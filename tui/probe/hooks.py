@@ -18,6 +18,7 @@ from .dynamo import compiled_anything, left_alone
 from .modes import beside, dispatch_modes
 from .nesting import inner_part
 from .quiet import Quiet, counting, listening
+from .seams import around, hidden
 
 
 class Listener(clipping.Listener, Protocol):
@@ -140,6 +141,7 @@ def _wrap_backward(listener: Listener) -> None:
         if listener.walking:
             listener.gradients()
 
+    @hidden
     def watched(tensors: Any, *args: Any, **kwargs: Any) -> Any:
         # only the outermost call, only a single root of one element
         if inner_or_traced():
@@ -161,6 +163,8 @@ def _wrap_zero_grad(optimizer_class: Any, listener: Listener) -> None:
     @functools.wraps(zero_grad)
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = zero_grad(self, *args, **kwargs)
+        if quiet.in_hand and id(self) == quiet.optimizer and not quiet.others:
+            quiet.in_hand.clear()  # gradients that no update has used: their loss is none of the next one's
         if not quiet.until and listener.walking and not bystander():
             listener.zeroed(self)
         return result
@@ -174,14 +178,13 @@ def _wrap_loader(listener: Listener) -> None:
     base = dataloader._BaseDataLoaderIter
     following = base.__next__
 
-    @functools.wraps(following)
     def watched(self: Any) -> Any:
         began = time.perf_counter()
         data = following(self)
         listener.batch(self, data, time.perf_counter() - began)
         return data
 
-    base.__next__ = watched  # type: ignore[method-assign]
+    base.__next__ = around(following, watched)  # type: ignore[method-assign]
 
 
 def _wrap_scaler(listener: Listener) -> None:
@@ -200,7 +203,6 @@ def _wrap_scaler(listener: Listener) -> None:
     scaler.scale = watched
     step = scaler.step
 
-    @functools.wraps(step)
     def watched_step(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         result = step(self, optimizer, *args, **kwargs)
         if not bystander():
@@ -211,4 +213,4 @@ def _wrap_scaler(listener: Listener) -> None:
             listener.scaled(optimizer, found)
         return result
 
-    scaler.step = watched_step
+    scaler.step = around(step, watched_step)

@@ -9,11 +9,12 @@ another): the outermost is heard, what it calls inside passes straight through.
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
 import threading
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol
+
+from .seams import around
 
 Numbers = dict[str, Any]
 
@@ -181,7 +182,6 @@ def _find(this: Any, name: str, path: Any, target: Any) -> Any:
 
 
 def _watched(method: Any, numbers: Callable[..., Numbers], listener: Listener) -> Any:
-    @functools.wraps(method)
     def watched(*args: Any, **kwargs: Any) -> Any:
         if getattr(_inside, "busy", False):
             return method(*args, **kwargs)
@@ -192,4 +192,4 @@ def _watched(method: Any, numbers: Callable[..., Numbers], listener: Listener) -
         finally:
             _inside.busy = False
 
-    return watched
+    return around(method, watched)

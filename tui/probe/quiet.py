@@ -6,7 +6,6 @@ function and every object costs. The hook before the update is taken away for as
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections import deque
@@ -16,6 +15,7 @@ import torch
 
 from .dynamo import left_alone
 from .modes import dispatch_modes, function_modes
+from .seams import hidden, seam
 
 MEASURED_EVERY = 64
 """Steps, of which one is timed for all: the probe counts what it costs itself."""
@@ -106,26 +106,30 @@ class Quiet:
 def listening(quiet: Quiet, backward: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
     """`backward`, which takes the loss on its way if it is simple to have; where it is not, `otherwise` is called."""
 
-    @functools.wraps(backward)
-    def watched(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-        if (
-            quiet.until
-            and type(tensors) is _Tensor
-            and quiet.scaled is None
-            and not function_modes()
-            and tensors.is_cpu
-            and _thread() == quiet.thread
-            and _graph_task() == -1  # checkpointing enters again
-            and not dispatch_modes()
-            and tensors.numel() == 1
-        ):
-            value = tensors.item()
-            if type(value) is float:
-                quiet.in_hand.append(value)
-                return backward(tensors, *args, **kwargs)
-        return otherwise(tensors, *args, **kwargs)
+    @hidden
+    def watched(cls: Any, tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            if (
+                quiet.until
+                and type(tensors) is _Tensor
+                and quiet.scaled is None
+                and not function_modes()
+                and tensors.is_cpu
+                and _thread() == quiet.thread
+                and _graph_task() == -1  # checkpointing enters again
+                and not dispatch_modes()
+                and tensors.numel() == 1
+            ):
+                value = tensors.item()
+                if type(value) is float:
+                    quiet.in_hand.append(value)
+                    return backward(tensors, *args, **kwargs)
+            return otherwise(tensors, *args, **kwargs)
+        except BaseException as error:
+            return raising(error)
 
-    return left_alone(watched, callees=False)
+    made, raising = seam(backward, left_alone(watched, callees=False), otherwise)
+    return made  # type: ignore[no-any-return]
 
 
 def counting(quiet: Quiet, ended: Callable[[], None], otherwise: Callable[[Any], None]) -> Callable[..., None]:

@@ -260,16 +260,28 @@ def copied(root: nn.Module) -> nn.Module:
     return twin
 
 
+def _hooks_on_all() -> list[dict[Any, Any]]:
+    """Those that are called for every module of the process, as far as there are any."""
+    kinds = ("forward_pre_hooks", "forward_hooks", "backward_pre_hooks", "backward_hooks")
+    found = [getattr(nn.modules.module, f"_global_{kind}", None) for kind in kinds]
+    return [hooks for hooks in found if hooks]
+
+
 @contextmanager
 def untouched() -> Iterator[None]:
-    """Whatever is computed inside: the random numbers of the CPU and of CUDA are afterwards what they were before. The
-    program's function modes hold: its model may need its default device."""
+    """Whatever is computed inside: the random numbers of the CPU and of CUDA are afterwards what they were before, and
+    no hook on all modules is called. The program's function modes hold: its model may need its default device."""
     state = torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+    hooks = [(found, dict(found)) for found in _hooks_on_all()]
+    for found, _ in hooks:
+        found.clear()
     try:
         with as_the_program():
             yield
     finally:
+        for found, kept in hooks:
+            found.update(kept)
         torch.set_rng_state(state)
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
