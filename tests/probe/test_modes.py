@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import gc
+import warnings
 import weakref
 from typing import Any, Callable, ClassVar, Optional
 
@@ -36,7 +37,7 @@ class Calls(TorchFunctionMode):
 
 
 class Net(nn.Module):
-    """Remembers, for itself and all its copies, where tensors are made by default."""
+    """Remembers, for itself and all its copies, where tensors are made by default. Warns when it is only asked."""
 
     devices: ClassVar[set[str]] = set()
 
@@ -46,6 +47,8 @@ class Net(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.devices.add(torch.empty(0).device.type)
+        if not torch.is_grad_enabled():
+            warnings.warn("asked without gradients", stacklevel=1)
         out: torch.Tensor = self.head(torch.relu(self.stem(x)))
         return out
 
@@ -89,7 +92,9 @@ def test_a_mode_of_the_program_sees_the_calls_of_the_program(
     assert steps >= 400 and many.made == {name: steps * count for name, count in one.made.items()}
 
 
-def test_everything_is_shown_of_a_program_with_a_default_device(watch: Watch, run: RunDirectory) -> None:
+def test_everything_is_shown_of_a_program_with_a_default_device(
+    watch: Watch, run: RunDirectory, recwarn: pytest.WarningsRecorder
+) -> None:
     model = Net()
     train = training(model)
     Net.devices.clear()
@@ -105,6 +110,10 @@ def test_everything_is_shown_of_a_program_with_a_default_device(watch: Watch, ru
         torch.set_default_device(None)
         hook.remove()
     assert Net.devices == {"meta"}
+    assert not [one for one in recwarn if "asked" in str(one.message)]
+    with torch.no_grad():
+        model(torch.ones(1, 16))
+    assert [one for one in recwarn if "asked" in str(one.message)]  # it still can
     assert met == {id(module) for module in model.modules()}  # not those of a copy
     tick = watch.ticks()[-1]  # nothing was switched off
     assert tick.norms is not None and len(tick.norms) == 4 and all(norm and norm > 0 for norm in tick.norms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 
@@ -267,19 +268,27 @@ def _hooks_on_all() -> list[dict[Any, Any]]:
     return [hooks for hooks in found if hooks]
 
 
+_SILENT = ("ignore", None, Warning, None, 0)
+
+
 @contextmanager
 def untouched() -> Iterator[None]:
     """Whatever is computed inside: the random numbers of the CPU and of CUDA are afterwards what they were before, and
-    no hook on all modules is called. The program's function modes hold: its model may need its default device."""
+    no hook on all modules is called, and nothing is warned of: the program was, if it had to be. Its function modes
+    hold: the model may need its default device."""
     state = torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
     hooks = [(found, dict(found)) for found in _hooks_on_all()]
     for found, _ in hooks:
         found.clear()
+    # not with `catch_warnings`: behind it Python shows again what it has shown once
+    warnings.filters.insert(0, _SILENT)  # type: ignore[attr-defined]
     try:
         with as_the_program():
             yield
     finally:
+        if _SILENT in warnings.filters:
+            warnings.filters.remove(_SILENT)  # type: ignore[attr-defined]
         for found, kept in hooks:
             found.update(kept)
         torch.set_rng_state(state)
