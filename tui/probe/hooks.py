@@ -18,7 +18,7 @@ from .dynamo import compiled_anything, left_alone
 from .modes import beside, dispatch_modes
 from .nesting import inner_part
 from .quiet import Quiet, counting, listening
-from .seams import around, hidden
+from .seams import around, hidden, seam
 
 
 class Listener(clipping.Listener, Protocol):
@@ -178,13 +178,20 @@ def _wrap_loader(listener: Listener) -> None:
     base = dataloader._BaseDataLoaderIter
     following = base.__next__
 
-    def watched(self: Any) -> Any:
-        began = time.perf_counter()
-        data = following(self)
-        listener.batch(self, data, time.perf_counter() - began)
-        return data
+    @hidden
+    def watched(cls: Any, self: Any) -> Any:
+        try:
+            began = time.perf_counter()
+            data = following(self)
+            listener.batch(self, data, time.perf_counter() - began)
+            return data
+        except StopIteration:
+            raise
+        except BaseException as error:
+            return raising(error)
 
-    base.__next__ = around(following, watched)  # type: ignore[method-assign]
+    made, raising = seam(following, watched)  # not `around`: this is called at every step
+    base.__next__ = made  # type: ignore[method-assign]
 
 
 def _wrap_scaler(listener: Listener) -> None:
