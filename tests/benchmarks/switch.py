@@ -55,6 +55,10 @@ class Switch:
         self._running.set()
         desk: Any = sys.modules["_backlit.probe.desk"]
         desk.time = SimpleNamespace(sleep=self._sleep, monotonic=self._monotonic)
+        probe._desk._bell = SimpleNamespace(acquire=self._wait_for_bell, release=lambda: None)
+
+    def _wait_for_bell(self, blocking: bool = True, timeout: float = 0.0) -> None:
+        self._sleep(timeout)
 
     def off(self) -> None:
         """Training goes on as if nobody had ever watched."""
