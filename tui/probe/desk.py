@@ -1,6 +1,6 @@
 """The background thread: writes what the probe says, reads what people ask. No torch operation happens in it.
 
-Between it and the thread that trains stand two deques and a few plain attributes, no lock.
+Between it and the thread that trains stand two deques and a few plain attributes; locks only begin and end it.
 """
 
 from __future__ import annotations
