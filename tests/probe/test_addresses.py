@@ -126,7 +126,10 @@ def test_of_threads_that_begin_to_train_at_once_one_is_watched(watch: Watch, mon
     assert watch.run.streams() == [0] and [(tick.step, tick.rate) for tick in ticks] == [(1, 0.25)]
 
 
-def test_the_background_rests_while_the_process_forks_and_comes_back(watch: Watch) -> None:
+def test_the_background_rests_while_the_process_forks_and_comes_back(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.probe.desk.REST_S", 5.0)
     layer = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.25)
 
@@ -149,3 +152,23 @@ def test_the_background_rests_while_the_process_forks_and_comes_back(watch: Watc
         until(lambda asked=asked: train() or watch.hand.answered(asked))
     watch.ticks()
     until(lambda: threads() <= before)
+
+
+def test_what_a_signal_handler_raises_where_the_process_forks_is_raised_at_the_next_moment(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.25)
+    optimizer.step()
+    desk = watch.probe._desk
+
+    def interrupted() -> None:
+        Desk.rest(desk)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(desk, "rest", interrupted)
+    watch.probe.rest()  # Python would drop it here
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step()
+    optimizer.step()
+    assert watch.ticks()[-1].step == 2

@@ -24,7 +24,7 @@ RANKS_POLL_S = 0.1
 IDLE_POLL_S = 0.25
 """While nobody looks, nor has asked for anything lately."""
 REST_S = 0.1
-"""A fork waits no longer than this for the thread to end."""
+"""A fork waits about so long at most for the thread to end."""
 FRESH_S = 5.0
 """A viewer counts as looking when its presence changed within this time of our own clock."""
 
@@ -109,12 +109,13 @@ class Desk:
         """
         if not self.resting or self._stop or not self._at_work.acquire(blocking=False):
             return
-        self._bell.acquire(blocking=False)
-        self.resting = False
         try:
+            self._bell.acquire(blocking=False)
+            self.resting = False
             _thread.start_new_thread(self._work, ())
-        except RuntimeError:
-            self._at_work.release()
+        except BaseException:  # also what a signal handler raises
+            self.resting = True
+            self._leave()
             raise
 
     def rest(self) -> None:
@@ -125,12 +126,14 @@ class Desk:
             return
         self.resting = True
         self._ring()
+        end = time.monotonic() + REST_S
         if not self._at_work.acquire(timeout=REST_S):
             return  # the disk does not answer
-        end = time.monotonic() + REST_S
-        while os.path.exists(f"/proc/self/task/{self._native}") and time.monotonic() < end:
-            time.sleep(0)  # its last few instructions
-        self._at_work.release()
+        try:
+            while os.path.exists(f"/proc/self/task/{self._native}") and time.monotonic() < end:
+                time.sleep(0)  # its last few instructions
+        finally:
+            self._at_work.release()
 
     def mine(self) -> bool:
         """Is this the thread that trains?"""
@@ -156,6 +159,7 @@ class Desk:
         self._stop = True
         self._ring()
         self._at_work.acquire(timeout=1.0)
+        self.resting = True
         self._flush()
         self._write_live()
 
@@ -180,8 +184,18 @@ class Desk:
         self._native = _thread.get_native_id()
         try:
             self._serve()
+            if not self._stop:
+                self._flush()  # it may be long before the next moment of training
+        except Exception as error:
+            self.gone = f"{type(error).__name__}: {error}"
         finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        try:
             self._at_work.release()
+        except RuntimeError:
+            pass  # it never began
 
     def _serve(self) -> None:
         last_flush = last_look = 0.0

@@ -163,7 +163,7 @@ def _wrap_zero_grad(optimizer_class: Any, listener: Listener) -> None:
     @functools.wraps(zero_grad)
     def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = zero_grad(self, *args, **kwargs)
-        if quiet.in_hand and id(self) == quiet.optimizer and not quiet.others:
+        if quiet.in_hand and id(self) == quiet.alone:
             quiet.in_hand.clear()  # gradients that no update has used: their loss is none of the next one's
         if not quiet.until and listener.walking and not bystander():
             listener.zeroed(self)
@@ -179,14 +179,12 @@ def _wrap_loader(listener: Listener) -> None:
     following = base.__next__
 
     @hidden
-    def watched(cls: Any, self: Any) -> Any:
+    def watched(cls: Any, self: Any, /) -> Any:
         try:
             began = time.perf_counter()
             data = following(self)
             listener.batch(self, data, time.perf_counter() - began)
             return data
-        except StopIteration:
-            raise
         except BaseException as error:
             return raising(error)
 

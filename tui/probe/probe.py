@@ -90,6 +90,8 @@ class Probe:
         self._told = False
         self._unsaid: list[str] = []
         """Warnings from before there was a stream."""
+        self._raised: Optional[BaseException] = None
+        """What a signal handler raised while the process was about to fork."""
         self._hold_first = bool(environment("BACKLIT_HOLD"))
         dial = Dial()
         gate = Gate(self._attend, _positive(environment("BACKLIT_SPEED")), bool(environment("BACKLIT_OPENING")))
@@ -126,10 +128,22 @@ class Probe:
         """The phases of a step are followed: somebody may hold at them, or their order is not known yet."""
 
     def rest(self) -> None:
-        """The process is about to fork. The background thread comes back at the next moment of training, whichever."""
-        if self._desk is not None:
-            self._desk.rest()
+        """The process is about to fork. The background thread comes back with the next batch, update or hold. What a
+        signal handler raises here Python would drop: it is raised then, too."""
+        desk = self._desk
+        if desk is not None:
+            try:
+                desk.rest()
+            except BaseException as error:
+                self._raised = error
             self.quiet.until = 0.0
+
+    def _back(self, desk: Desk) -> None:
+        """The first moment behind a fork."""
+        self.guard("the background", desk.start)
+        error, self._raised = self._raised, None
+        if error is not None:
+            raise error
 
     # ── guarding ──
 
@@ -187,7 +201,7 @@ class Probe:
             self.guard("the batches", gaze.feeds, data)
         if self._desk is not None:
             if self._desk.resting:
-                self.guard("the background", self._desk.start)
+                self._back(self._desk)
             if self.walking:
                 self.recorder.phases.passed("batch")
         elif self._hold_first:
@@ -277,6 +291,8 @@ class Probe:
                 return
         if self._thread != threading.get_ident():
             return
+        if desk.resting:
+            self._back(desk)
         now = time.perf_counter()
         if now < self.quiet.until and not desk.requests and self._optimizers.counts(optimizer):
             return
@@ -321,7 +337,7 @@ class Probe:
         if self._desk is None or self._thread != threading.get_ident():
             return
         if self._desk.resting:
-            self.guard("the background", self._desk.start)
+            self._back(self._desk)
         if quiet.updates:
             self._optimizers.made(quiet.updates)
             quiet.updates = 0
@@ -490,7 +506,9 @@ class Probe:
     def _meet(self, optimizer: Any) -> None:
         """Takes in that an optimizer is about to update."""
         self.recorder.meet(optimizer)
-        if self._optimizers.counts(optimizer):
+        counts, there = self._optimizers.counts(optimizer), self._optimizers.in_use()
+        self.quiet.alone = id(optimizer) if counts and len(there) == 1 and not searches(optimizer) else 0
+        if counts:
             self.steering.meets(optimizer)
 
     @beside

@@ -40,6 +40,7 @@ class Quiet:
         "before",
         "thread",
         "optimizer",
+        "alone",
         "groups",
         "others",
         "fused",
@@ -64,6 +65,8 @@ class Quiet:
         self.thread = 0
         self.optimizer = 0
         """The id of the optimizer that counts the steps."""
+        self.alone = 0
+        """The id of the only optimizer in use, if it is the only one: what it clears is all that is in hand."""
         self.groups = 0
         self.others: set[int] = set()
         """The ids of those that update besides: what was in hand then was their loss."""
@@ -107,7 +110,7 @@ def listening(quiet: Quiet, backward: Callable[..., Any], otherwise: Callable[..
     """`backward`, which takes the loss on its way if it is simple to have; where it is not, `otherwise` is called."""
 
     @hidden
-    def watched(cls: Any, tensors: Any, *args: Any, **kwargs: Any) -> Any:
+    def watched(cls: Any, /, tensors: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             if (
                 quiet.until

@@ -202,6 +202,7 @@ class Ranks:
         what a signal handler of the program raises passes straight through."""
         self.attend(steering, desk)
         while self._hold is not None and self._hold.step <= self._step():
+            steering.wake_background(desk)
             if self._settle(steering) or desk.gone:
                 break
             time.sleep(SLEEP_S)

@@ -55,6 +55,8 @@ def seam(original: Callable[..., Any], new: Callable[..., Any], *inner: Callable
         inner: functions of ours between it and the original.
     """
     ours = {one.__code__ for one in (new, *inner)}
+    name = getattr(original, "__name__", "call")
+    new.__name__, new.__qualname__ = name, getattr(original, "__qualname__", name)  # for a call with wrong arguments
 
     def raising(error: BaseException) -> Any:
         trace = error.__traceback__
@@ -65,10 +67,9 @@ def seam(original: Callable[..., Any], new: Callable[..., Any], *inner: Callable
         failed.go = functools.partial(_over.throw, error)
         return failed
 
-    made: Any = _Method(original.__name__, (), {"__slots__": (), "__new__": new})
-    failure: Any = _Method(
-        original.__name__, (made,), {"__slots__": ("go",), "__init__": property(operator.methodcaller("go"))}
-    )
+    made: Any = _Method(name, (), {"__slots__": (), "__new__": new})
+    raises = property(operator.methodcaller("go"))
+    failure: Any = _Method(name, (made,), {"__slots__": ("go",), "__init__": raises})
     functools.update_wrapper(made, original, updated=())
     try:
         made.__signature__ = inspect.signature(original)
@@ -81,11 +82,9 @@ def around(original: Callable[..., Any], wrapper: Callable[..., Any]) -> Any:
     """`wrapper`, which calls the original, to stand in its place: as a function or as a method."""
 
     @hidden
-    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    def new(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
         try:
             return wrapper(*args, **kwargs)
-        except StopIteration:
-            raise  # the end of a loop: nobody sees its traceback
         except BaseException as error:
             return raising(error)
 

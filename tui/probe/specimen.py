@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import warnings
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
@@ -268,7 +269,8 @@ def _hooks_on_all() -> list[dict[Any, Any]]:
     return [hooks for hooks in found if hooks]
 
 
-_SILENT = ("ignore", None, Warning, None, 0)
+_SILENT = ("ignore", re.compile("|any, of backlit"), Warning, None, 0)
+"""A filter as no program makes one, so that it is found again."""
 
 
 @contextmanager
@@ -279,11 +281,11 @@ def untouched() -> Iterator[None]:
     state = torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
     hooks = [(found, dict(found)) for found in _hooks_on_all()]
-    for found, _ in hooks:
-        found.clear()
-    # not with `catch_warnings`: behind it Python shows again what it has shown once
-    warnings.filters.insert(0, _SILENT)  # type: ignore[attr-defined]
     try:
+        for found, _ in hooks:
+            found.clear()
+        # not with `catch_warnings`: behind it Python shows again what it has shown once
+        warnings.filters.insert(0, _SILENT)  # type: ignore[attr-defined]
         with as_the_program():
             yield
     finally:

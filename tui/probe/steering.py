@@ -269,8 +269,7 @@ class Steering:
         desk, gate, recorder = self.desk, self.gate, self._recorder
         if desk is None:
             return
-        if desk.resting:
-            self._guard("the background", desk.start)
+        self.wake_background(desk)
         self.wakes()
         self.orders.step = recorder.summary.step
         if self.ranks is not None:
@@ -284,6 +283,11 @@ class Steering:
         if recorder.gaze.work():
             desk.show(recorder.live(gate.phase))
         self._resume_if_forsaken(desk)
+
+    def wake_background(self, desk: Desk) -> None:
+        """While training is held, another thread of the program may fork, and the background rests then."""
+        if desk.resting:
+            self._guard("the background", desk.start)
 
     def obey(self, desk: Desk) -> None:
         """Carries out everything that was asked of this process."""

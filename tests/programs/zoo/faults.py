@@ -36,7 +36,6 @@ def tried(call):
         traceback.print_exc(file=sys.stdout)
     del mine
     print("free:", left() is None)
-    gc.collect()
 
 
 def step(mine=None):
@@ -74,7 +73,20 @@ def in_a_loader(mine):
         step()
 
 
+def no_such_thing(mine):
+    next(iter(DataLoader([mine], collate_fn=lambda samples: samples.nothing)))
+
+
+def nothing_left(mine):
+    next(iter(DataLoader([])))
+
+
+def wrong_call(mine):
+    torch.autograd.backward()
+
+
 def in_a_worker(mine):
+    gc.collect()  # torch's loader is no longer free at once, and would be collected anywhere
     for _ in DataLoader(Points(bad=20), batch_size=8, num_workers=1):
         step()
 
@@ -96,7 +108,8 @@ torch.manual_seed(0)
 x, y = blobs()
 model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-mistakes = [no_graph, twice, no_scalar, not_scaled, in_a_loader, in_a_worker, warned, while_handling]
+mistakes = [no_graph, twice, no_scalar, not_scaled, in_a_loader, no_such_thing, nothing_left, wrong_call]
+mistakes += [in_a_worker, warned, while_handling]
 for mistake in mistakes:  # the first steps are like no others
     tried(mistake)
 for _ in range(300):

@@ -24,7 +24,7 @@ class Calls(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def train(width, steps):
+def train(width, steps, x, y):
     model = nn.Sequential(nn.Linear(8, width, device="cpu"), nn.ReLU(), nn.Linear(width, 4, device="cpu"))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     for _ in range(steps):
@@ -42,16 +42,18 @@ torch.manual_seed(0)
 x, y = blobs()
 norms = []
 with torch.device("meta"), Calls() as calls:
-    large = weakref.ref(train(400_000, 3)[1])  # 20 MB
+    large = weakref.ref(train(400_000, 3, x[:4], y[:4])[1])  # 20 MB
     gc.collect()
     print("the large one is gone:", large() is None)
-    loss, model, optimizer = train(16, 300)
+    loss, model, optimizer = train(16, 300, x, y)
 print(sorted(calls.made.items()))
 sys.stdout.flush()
-child = os.fork()  # from Python 3.12 on it warns where a process has several threads
-if child == 0:
-    os._exit(0)
-print("tasks:", len(os.listdir("/proc/self/task")), os.waitpid(child, 0)[1])
+for _ in range(2):
+    child = os.fork()  # from Python 3.12 on it warns where a process has several threads
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+print("tasks:", len(os.listdir("/proc/self/task")))
 for thread in threading.enumerate():
     if thread is not threading.main_thread():
         thread.join()
