@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
-from .report import Row, cores
+from .report import Row, cores, standard_error
 from .rig import Sink, backlit, end, folder, program, start, steps_made, viewer_of, wait, watching
 
 
@@ -60,18 +60,19 @@ def ratio(
     seconds: float = 0.15,
 ) -> Iterator[Row]:
     """Watched over bare for one model: the wall time's row, then the CPU time's where one thread does the work."""
-    pairs = 4 if quick else (150 if seconds < 1 else 20)
+    pairs = 4 if quick else (20 if seconds >= 1 else 200 if viewer else 600)
     arguments = ["--pairs", str(pairs), "--threads", str(threads), "--off", str(seconds)]
     arguments += ["--on", str(0.9 if viewer else seconds), "--warm-up", "1" if quick else "4"]
     found = measure(model, arguments, viewer)
     usable = [one for one in found if one["looking"] == viewer]
     bare = sum(one["off"][0] for one in found) / len(found)
-    notes = [f"{bare:,.0f} steps/s bare ({1000 / bare:.3g} ms a step)"]
+    ratios = [one["on"][0] / one["off"][0] for one in usable]
+    notes = [f"{bare:,.0f} steps/s bare ({1000 / bare:.3g} ms a step); the median ± {standard_error(ratios):.2g}"]
     if len(usable) < len(found):
         notes.append(f"left out {len(found) - len(usable)} blocks: the probe did not know that somebody looks")
     threads_ = "1 thread" if threads == 1 else f"{threads} threads"
     how = f"on/off blocks, {threads_}, wall"
-    yield Row(f"{model}: {what}", how, budget, [one["on"][0] / one["off"][0] for one in usable], notes=notes)
+    yield Row(f"{model}: {what}", how, budget, ratios, notes=notes)
     if threads == 1:
         how = f"on/off blocks, {threads_}, CPU"
         yield Row(f"{model}: {what}", how, "", [one["on"][1] / one["off"][1] for one in usable])

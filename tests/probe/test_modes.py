@@ -132,3 +132,27 @@ def test_a_model_that_is_dropped_is_gone_though_somebody_looked(watch: Watch, ru
         gc.collect()
         assert gone() is None
     assert watch.ticks()[-1].step == 4
+
+
+def test_nothing_of_the_program_is_held_behind_its_end(watch: Watch, run: RunDirectory) -> None:
+    def train() -> list[weakref.ReferenceType[Any]]:
+        class Own(torch.optim.SGD):
+            def step(self, closure: Any = None) -> Any:
+                return super().step(closure)
+
+        model = Net()
+        optimizer = Own(model.parameters(), lr=0.01)
+        x, y = torch.rand(32, 16), torch.arange(32) % 3
+        with Onlooker(run, open=PANELS, restless=True):
+            while True:
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(x), y).backward()
+                optimizer.step()
+                shown = live(run)
+                if shown is not None and shown.predictions is not None and shown.picture is not None:
+                    return [weakref.ref(one) for one in (model, *model.parameters(), optimizer, Own)]
+
+    held = train()
+    watch.end()
+    gc.collect()
+    assert [one() for one in held] == [None] * 7

@@ -327,16 +327,34 @@ def test_one_score_parts_where_its_loss_says(target: list[float], level: float) 
     assert [point[3] for point in found.points] == expected
 
 
-def test_a_model_that_minds_being_copied_has_no_boundary() -> None:
-    class Shy(nn.Linear):
-        def __deepcopy__(self, memo: Any) -> Any:
-            raise TypeError("no")
+class Shy(nn.Linear):
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise TypeError("no")
 
-    boundary = Boundary()
+
+class Handle:
+    """Of something that is closed when this goes."""
+
+    closed = 0
+
+    def __del__(self) -> None:
+        Handle.closed += 1
+
+
+class Opens(nn.Linear):
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes)
+        self.handles = {"one": [Handle()]}
+
+
+@pytest.mark.parametrize("kind", [Shy, Opens])
+def test_a_model_that_minds_being_copied_has_no_boundary(kind: type[nn.Linear]) -> None:
+    boundary, model = Boundary(), kind(2, 2)
     boundary.feed(torch.rand(4, 2), None)
-    boundary.refresh(Shy(2, 2), None, 1, always=True)
-    boundary.refresh(Shy(2, 2), None, 2, always=True)
-    assert boundary.surface is None
+    Handle.closed = 0
+    boundary.refresh(model, None, 1, always=True)
+    boundary.refresh(model, None, 2, always=True)
+    assert boundary.surface is None and Handle.closed == 0
 
 
 def trained(watch: Optional[Watch]) -> tuple[list[float], list[float], torch.Tensor]:

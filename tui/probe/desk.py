@@ -331,7 +331,9 @@ class Desk:
         if newest[1] is not None:
             self.wish = newest[1]
             self._stays = self.wish.stays
-        self.looking, self._company = looking, company
+        came, self.looking, self._company = looking and not self.looking, looking, company
+        if came:
+            self.requests.append(Request("", None))  # training is to notice
         if company:
             self.last_look = now
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import weakref
 from types import CodeType
 from typing import Any, Optional
 
@@ -23,7 +24,7 @@ def _code_around_a_step() -> Optional[CodeType]:
 _AROUND = _code_around_a_step()
 
 
-_STACKED: dict[type, bool] = {}
+_STACKED: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
 def stacked(optimizer: Any) -> bool:

@@ -73,6 +73,7 @@ class Probe:
         """quiet: the one that the hooks hold already."""
         self._run = run
         self._first_forward: Any = None
+        self._hold_at_start = bool(os.environ.get("BACKLIT_HOLD"))
         self.begins_afresh: Callable[[], None] = lambda: None
         self.loggers: Optional[Loggers] = None
         """The doors of what the program logs with."""
@@ -92,7 +93,7 @@ class Probe:
         """Warnings from before there was a stream."""
         self._raised: Optional[BaseException] = None
         """What a signal handler raised while the process was about to fork."""
-        self._hold_first = bool(environment("BACKLIT_HOLD"))
+        self._hold_first = self._hold_at_start
         dial = Dial()
         gate = Gate(self._attend, _positive(environment("BACKLIT_SPEED")), bool(environment("BACKLIT_OPENING")))
         self.recorder = Recorder(gate, dial, self.guard)
@@ -528,6 +529,14 @@ class Probe:
             self.steering.ranks.end()
         desk.say(events.End(self.recorder.now(), self._summary.step))
         desk.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Everything of the program's that is still held on to. Python takes a program down by dropping what nothing
+        refers to: what we refer to, and all that this leads to, would not be finalized, no file of its be flushed."""
+        self._hold_at_start = False
+        self.forget()
+        self._beginning.acquire()  # training that goes on now (at exit, too) is not watched
 
     def _tape_ends(self) -> None:
         left = self.steering.tape

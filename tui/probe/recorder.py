@@ -31,11 +31,12 @@ from .summary import Summary
 from .tree import Tree, all_parameters, find_root
 
 SETTLED_S = 3.0
-"""After this time ticks come ten a second where steps are fast, or five while nobody looks; before it, up to fifty."""
+"""After this time each kind of measurement has the share of PACES; before it ticks come up to fifty a second."""
+PACES = {True: (0.001, 0.1), False: (0.0005, 0.4)}
+"""(share of the time for each of ticks, norms and ratios; seconds between two ticks where steps are fast), with
+somebody looking or not."""
 FREEZES_S = 5.0
 """A model whose weights are frozen and set free is looked at again at most so often."""
-LOOK_AGAIN_S = 0.2
-"""A viewer that has just come is noticed within this time."""
 
 Guard = Callable[..., None]
 
@@ -229,7 +230,8 @@ class Recorder:
             if self._dial.at_rest:
                 self._dial.read(optimizer)
             if now - self._t0 > SETTLED_S:
-                self.tick_pace.share, self.tick_pace.every_s = 0.001, 0.1 if self.looking else 0.2
+                share, self.tick_pace.every_s = PACES[self.looking]
+                self.tick_pace.share = self.norm_pace.share = self.ratio_pace.share = share
             began = time.thread_time()
             self.make_tick(now)
             self.tick_pace.done(now, time.thread_time() - began)
@@ -283,7 +285,7 @@ class Recorder:
         now = time.perf_counter()
         if min(self.norm_pace.at, self.ratio_pace.at) <= now:
             return 0.0
-        until = min(self.tick_pace.at, now + LOOK_AGAIN_S)  # norms and ratios wait for the tick that is to tell them
+        until = self.tick_pace.at  # norms and ratios wait for the tick that is to tell them
         until = min(until, self.gaze.listens_at) if evaluating else until
         return min(until, self.pictures.pace.at) if self.looking else until
 

@@ -8,6 +8,7 @@ import math
 import re
 import warnings
 from contextlib import contextmanager
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Iterator, Optional
 
 import torch
@@ -252,7 +253,15 @@ def loss_of(specimen: Specimen, output: torch.Tensor) -> torch.Tensor:
 
 
 def copied(root: nn.Module) -> nn.Module:
-    """A deep copy without the hooks that the program put on it: those may count, print or keep things."""
+    """A deep copy without the hooks that the program put on it: those may count, print or keep things.
+
+    Raises:
+        ValueError: part of it does something of its own when it goes (frees memory, closes or removes what it stands
+            for): the copy's would do it once more.
+    """
+    part = _finalized(root)
+    if part:
+        raise ValueError(f"the model holds a {part}, which has a finalizer: it is not copied")
     twin = copy.deepcopy(root)
     for module in twin.modules():
         for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
@@ -260,6 +269,33 @@ def copied(root: nn.Module) -> nn.Module:
             if hooks:
                 hooks.clear()
     return twin
+
+
+_ATOMS = (type, ModuleType, FunctionType, BuiltinFunctionType)
+"""What a deep copy shares with the original."""
+
+
+def _finalized(root: nn.Module) -> str:
+    """The name of a class with a `__del__` among what the model consists of, or an empty word."""
+    waiting: list[Any] = [root]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        kind = type(one)  # not `isinstance`, which asks the object: that is the program's
+        if id(one) in seen or issubclass(kind, _ATOMS):
+            continue
+        seen.add(id(one))
+        if hasattr(kind, "__del__"):
+            return kind.__name__
+        if issubclass(kind, dict):
+            waiting.extend(dict.values(one))
+        elif issubclass(kind, (list, tuple, set, frozenset)):
+            waiting.extend(one)
+        try:
+            waiting.extend(object.__getattribute__(one, "__dict__").values())
+        except AttributeError:
+            continue
+    return ""
 
 
 def _hooks_on_all() -> list[dict[Any, Any]]:

@@ -1,5 +1,6 @@
 """A program that looks at itself: its threads, also when it forks, the calls that a mode of its own sees, what becomes
-of a dropped model. Meanwhile everything is made on another device unless said otherwise."""
+of a dropped model, and at its end of all that it has. Meanwhile everything is made on another device unless said
+otherwise."""
 
 import collections
 import gc
@@ -24,9 +25,21 @@ class Calls(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
+class Descent(torch.optim.SGD):
+    def step(self, closure=None):
+        return super().step(closure)
+
+
+class Last:
+    """Goes with the program's names: open files are flushed then, too."""
+
+    def __del__(self):
+        print("gone at the end", flush=True)
+
+
 def train(width, steps, x, y):
     model = nn.Sequential(nn.Linear(8, width, device="cpu"), nn.ReLU(), nn.Linear(width, 4, device="cpu"))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    optimizer = Descent(model.parameters(), lr=0.01)
     for _ in range(steps):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(x), y)
@@ -39,6 +52,7 @@ def train(width, steps, x, y):
 
 
 torch.manual_seed(0)
+last = Last()
 x, y = blobs()
 norms = []
 with torch.device("meta"), Calls() as calls:
