@@ -71,6 +71,7 @@ def test_only_the_stream_that_is_looked_at_has_to_show_anything(run: RunDirector
     for desk in desks:
         desk._see_who_looks(100.0)
     assert [desk.looking for desk in desks] == [False, True]
+    assert [len(desk.requests) for desk in desks] == [0, 1]  # training is woken, however long nothing will be due
     assert desks[1].wish.mode == "gradient" and desks[0].wish.mode == "change"
     # a pause in the one that is not looked at is not left alone all the same
     assert [desk.last_look for desk in desks] == [100.0, 100.0]
@@ -83,6 +84,7 @@ def test_only_the_stream_that_is_looked_at_has_to_show_anything(run: RunDirector
     for desk in desks:
         desk._see_who_looks(102.0)
     assert [desk.wish.mode for desk in desks] == ["output", "output"]
+    assert [[request.command for request in desk.requests] for desk in desks] == [[None], [None]]
     # nobody any more
     for name in ("viewer", "other", "old"):
         (run.viewers / f"{name}.json").unlink()

@@ -365,3 +365,21 @@ def test_a_full_disk_holds_up_nobody_and_the_gap_is_told(
     assert lost is not None and text.count("backlit:") == 1 and text.endswith("end\n")
     assert 0 <= text.count("x") + int(lost[1].replace(",", "")) - 100_000 <= len("\r\n")
     os.close(output)
+
+
+@pytest.mark.parametrize(
+    "command, out",
+    [
+        ("python -I train.py", True),
+        ("/usr/bin/python3.11 -B -X dev -uE -m train", True),
+        ("python -W Ignore -X Import train.py", False),
+        ("python -m train -I", False),
+        ("python -c I", False),
+        ("python train.py -E", False),
+        ("python - -I", False),
+        ("sh -E x", False),
+        ("", False),
+    ],
+)
+def test_a_python_that_ignores_its_environment_is_known(command: str, out: bool) -> None:
+    assert launch.shuts_us_out(command.split()) is out

@@ -14,6 +14,7 @@ from ..run import events
 from ..run.directory import Exit, RunDirectory
 from ..run.events import BadRecord
 from ..run.journal import Follower
+from ..run.launch import shuts_us_out
 from ..run.live import Latest
 from ..run.waiting import Waiting, decode_waiting
 from .output import Output
@@ -75,6 +76,13 @@ class Source:
         if self.state.held and not self.ended:
             return "paused"
         return "running" if self.state.start is not None else "starting"
+
+    @property
+    def unseen(self) -> str:
+        """Why there is nothing to be seen of a training, where none has begun."""
+        if shuts_us_out([str(word) for word in self.about.get("command", [])]):
+            return "Python was told to ignore its environment (-E or -I), with which the probe comes"
+        return "no optimizer made an update that could be seen"
 
     @property
     def over(self) -> bool:

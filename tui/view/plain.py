@@ -75,7 +75,7 @@ def _follow(source: Source, output: _PassThrough) -> int:
             if source.exit.error:
                 _say(f"backlit: {source.exit.error}")
             elif source.state.tick is None:
-                _say("backlit: no optimizer made an update, there was nothing to watch")
+                _say(f"backlit: {source.unseen}: there was nothing to watch")
             return source.exit.code
         if source.alive is False:
             _say("backlit: the program is gone and left no word of how it ended")

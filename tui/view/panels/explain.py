@@ -326,7 +326,7 @@ def _ended(scene: Scene, status: str) -> list[Paragraph]:
         words = {"finished": "Finished", "stopped": "Stopped"}.get(status, "This training is over; it ended")
         out.append([(f"{words} after {count(state.step)} updates.", "ink")])
     if state.step == 0 and status != "failed":
-        out.append([("No optimizer made an update that could be seen: there was nothing to watch.", "ink")])
+        out.append([(f"{source.unseen[0].upper()}{source.unseen[1:]}: there was nothing to watch.", "ink")])
     best = state.validation.best
     accuracy = state.accuracy.last
     if best is not None:
