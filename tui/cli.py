@@ -88,7 +88,7 @@ def _options(command: Any) -> Any:
             ),
             click.option("--exit", "exits", is_flag=True, help="Leave when the program has ended."),
             click.option("--readonly", is_flag=True, help="Only look: no key changes the training."),
-            click.option("--seed", type=int, help="Seed of the random generators."),
+            click.option("--seed", type=int, help="Seed of `random` and torch, set as soon as torch is imported."),
             click.option(
                 "--speed", type=click.FloatRange(min=0), help="At most so many steps per second; 0: full speed."
             ),

@@ -85,7 +85,7 @@ def test_refused_where_no_loss_was_logged(watch: Watch) -> None:
 def test_a_model_that_changed_meanwhile_is_not_overwritten() -> None:
     keeper = Keeper()
     model = nn.Linear(2, 2)
-    keeper.logged("val_loss", 1.0, 5, model)
+    keeper.logged(1.0, 5, model)
     other = nn.Linear(2, 2, bias=False)
     before = other.weight.clone()
     with pytest.raises(ValueError, match="no longer"):
@@ -93,16 +93,15 @@ def test_a_model_that_changed_meanwhile_is_not_overwritten() -> None:
     assert torch.equal(other.weight, before)
 
 
-def test_other_metrics_and_worse_losses_keep_nothing() -> None:
+def test_worse_losses_keep_nothing() -> None:
     keeper = Keeper()
     model = nn.Linear(2, 2)
-    keeper.logged("train_loss", 0.1, 1, model)
     assert keeper.best is None and "no validation loss" in keeper.refusal()
-    keeper.logged("val_loss", 1.0, 2, model)
+    keeper.logged(1.0, 2, model)
     kept = model.weight.clone()
     with torch.no_grad():
         model.weight.add_(1.0)
-    keeper.logged("val_loss", 1.5, 3, model)
+    keeper.logged(1.5, 3, model)
     assert keeper.best is not None and keeper.best.step == 2
     keeper.put_back(model)
     assert torch.equal(model.weight, kept)
@@ -111,7 +110,7 @@ def test_other_metrics_and_worse_losses_keep_nothing() -> None:
 def test_a_model_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.probe.keeper.MOST_BYTES", 10)
     keeper = Keeper()
-    keeper.logged("val_loss", 1.0, 2, nn.Linear(2, 2))
+    keeper.logged(1.0, 2, nn.Linear(2, 2))
     assert "too large" in keeper.refusal()
 
 

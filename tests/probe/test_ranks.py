@@ -166,6 +166,60 @@ def test_a_rank_that_never_comes_is_named(run: RunDirectory, monkeypatch: pytest
     assert one.refused == zero.refused
 
 
+def test_what_is_announced_before_the_last_was_carried_out_waits_its_turn(run: RunDirectory) -> None:
+    zero, one = Rank(run, 0), Rank(run, 1)
+    zero.attend()
+    zero.requests.append(Request("me", events.Pause(id="a")))
+    zero.attend()
+    one.attend()
+    assert zero.ranks._hold is not None
+    zero.step = one.step = zero.ranks._hold.step
+    assert not one.at_the_gate() and zero.at_the_gate() and zero.done == [events.Pause(id="a")]
+    # rank 0 is held and asked for more before rank 1 has looked again: it reads both at once
+    zero.held = True
+    zero.attend()
+    zero.requests.append(Request("me", events.Step(id="b", n=1)))
+    zero.attend()
+    assert one.at_the_gate() and one.done == zero.done and not one.ranks.calm
+    one.held = True
+    one.ranks.attend(one, one)  # type: ignore[arg-type]
+    assert not one.at_the_gate()  # it stands there for the second
+    assert zero.at_the_gate() and one.at_the_gate()
+    assert zero.done == one.done == [events.Pause(id="a"), events.Step(id="b", n=1)] and one.ranks.calm
+
+
+def test_when_rank_0_ends_before_the_step_nobody_waits(run: RunDirectory) -> None:
+    zero, one = Rank(run, 0), Rank(run, 1)
+    zero.attend()
+    zero.requests.append(Request("me", events.Pause(id="a")))
+    zero.attend()
+    one.attend()
+    assert one.ranks._hold is not None
+    one.step = one.ranks._hold.step
+    assert not one.at_the_gate()
+    zero.ranks.end()
+    assert one.at_the_gate() and one.done == [] and one.ranks.calm
+
+
+@pytest.mark.parametrize(
+    "request_, words",
+    [
+        (Request("me", events.Step(id="a"), "n is no number"), "n is no number"),
+        (Request("me", events.Rewind(id="a")), "not while several ranks"),
+        (Request("me", events.Break(id="a", when="loss", value=2.0)), "a loss of its own"),
+    ],
+)
+def test_what_not_all_ranks_would_do_alike_is_refused(run: RunDirectory, request_: Request, words: str) -> None:
+    zero, one = Rank(run, 0), Rank(run, 1)
+    one.attend()
+    zero.attend()
+    zero.requests.append(request_)
+    zero.attend()
+    one.attend()
+    assert len(zero.refused) == 1 and words in zero.refused[0]
+    assert zero.ranks.calm and one.ranks.calm
+
+
 def test_ranks_that_cannot_be_seen_from_here_are_not_steered(
     run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,11 @@ def safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
             sys.modules.pop(name, None)
 
 
+class Counts(nn.Linear):
+    def get_extra_state(self) -> dict[str, int]:
+        return {"seen": 3}
+
+
 def trained() -> tuple[nn.Module, torch.optim.Optimizer]:
     model = nn.Linear(3, 2)
     model.weight.data = torch.randn(3, 2).t()  # not contiguous
@@ -77,6 +82,9 @@ def test_what_the_format_does_not_hold_is_one_file(safetensors: Any, tmp_path: P
     made = save(tmp_path / "checkpoints", tied, [], 8)
     assert [one.name for one in made.parent.iterdir()] == ["step-8.pt"]
     assert torch.equal(torch.load(made, weights_only=True)["model"]["1.weight"], tied[0].weight)
+    # a state that is more than tensors neither
+    made = save(tmp_path / "checkpoints", Counts(2, 2), [], 9)
+    assert made.name == "step-9.pt" and torch.load(made, weights_only=True)["model"]["_extra_state"] == {"seen": 3}
 
 
 def test_a_folder_that_is_not_whole_has_no_name(

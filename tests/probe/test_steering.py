@@ -419,9 +419,54 @@ def test_a_pause_ends_when_a_viewer_that_cannot_write_leaves_the_word(watch: Wat
         until(hand.held)
         (watch.run.viewers / "resume").write_bytes(b"")
         until(lambda: updates[0] > 10)
-        # And the word is heard once: a pause after it holds
+        # And the word is heard once: a pause after it holds, and goes on holding
         hand.answer(events.Pause())
+        gate = until(hand.held)
+        seen = watch.probe._desk.looks
+        until(lambda: watch.probe._desk.looks > seen + 2)
+        assert hand.held() == gate and updates[0] == gate.step
+        # Written again it is heard again
+        (watch.run.viewers / "resume").unlink()
+        (watch.run.viewers / "resume").write_bytes(b"")
+        until(lambda: updates[0] > gate.step + 10)
+
+    watch.pause_at_first()
+    watch.steered(train, steer)
+
+
+def test_what_interrupts_the_beginning_of_a_hold_ends_it(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(BaseException):
+        pass
+
+    def interrupted(phase: str) -> None:
+        monkeypatch.undo()
+        raise Mine
+
+    model, optimizer = model_and_optimizer()
+    monkeypatch.setattr(watch.probe.steering, "_show_phase", interrupted)
+    watch.pause_at_first()
+    with pytest.raises(Mine):
+        zero_last(model, optimizer, lambda where: None)
+    gate = watch.probe.steering.gate
+    assert not gate.held
+    gate.resume()
+    zero_last(model, optimizer, lambda where: None)
+    assert watch.ticks()[-1].step == 1
+
+
+def test_a_request_that_fails_is_refused_and_the_next_is_obeyed(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(speed: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    train, updates = loops(watch)
+    monkeypatch.setattr(watch.probe.steering.gate, "set_speed", fails)
+
+    def steer(hand: Hand) -> None:
         until(hand.held)
+        assert hand.answer(events.Speed(steps_per_s=5.0)).refused == "RuntimeError: out of memory"
+        hand.answer(events.Resume())
+        until(lambda: updates[0] > 10)
+        monkeypatch.undo()
 
     watch.pause_at_first()
     watch.steered(train, steer)

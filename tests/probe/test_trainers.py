@@ -70,6 +70,14 @@ def test_a_trainer_that_fits_nothing_now_is_left_alone(monkeypatch: pytest.Monke
     assert trainers.ask_to_stop() == "" and not trainer.should_stop
 
 
+def test_a_trainer_that_is_done_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = hugging_face(monkeypatch)
+    trainer.is_in_train = False
+    assert trainers.ask_to_stop() == "" and not trainer.should_stop
+    trainer.is_in_train = True
+    assert trainers.ask_to_stop() == "Trainer" and trainer.should_stop
+
+
 def test_without_a_trainer_training_ends_as_after_ctrl_c(watch: Watch) -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
     optimizer = torch.optim.SGD([parameter], lr=0.01)

@@ -287,6 +287,19 @@ def test_the_ring_stays_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(small) == 0 and "more than" in small.refused
 
 
+def test_the_ring_counts_what_small_tensors_take_and_what_is_gone_no_more() -> None:
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    ring = undo.Ring(budget=100_000)
+    for number in range(200):
+        ring.keep(optimizer, model, number)
+    assert 50 < len(ring) < 100  # each takes two tensors, hardly any numbers
+    each = ring.bytes // len(ring)
+    assert ring.take(3) is not None and ring.bytes == each * len(ring)
+    ring.forget()
+    assert ring.bytes == 0
+
+
 def test_a_model_that_changed_is_not_touched() -> None:
     model = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -342,6 +355,14 @@ def test_a_norm_far_above_its_median() -> None:
     assert breaks.hit(32, 1.0, [3.0, 4.0], ["a", "b"]) is None
 
 
+def test_a_loss_that_is_none_any_more_holds_once() -> None:
+    breaks = Breaks()
+    breaks.set("loss", 2.0)
+    assert breaks.hit(1, 3.0, None, []) == "the loss is 3, above 2" == breaks.hit(2, 3.0, None, [])
+    assert breaks.hit(3, math.nan, None, []) is not None
+    assert breaks.hit(4, math.nan, None, []) is None
+
+
 @pytest.mark.parametrize(
     "when, value, words",
     [("never", 1, "there is no breakpoint"), ("norm", -1, "above zero"), ("loss", math.nan, "not finite")],
@@ -380,6 +401,21 @@ def test_weights_are_written_whole(watch: Watch) -> None:
         assert torch.equal(state["state"][0]["exp_avg"], loop.after[3]["0 exp_avg"])
     folder = watch.run.path / "checkpoints"
     assert sorted(path.name for path in folder.iterdir()) == sorted(name.rpartition("/")[2] for name in files)
+
+
+def test_asked_twice_before_the_next_update_both_are_answered(watch: Watch) -> None:
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for step in range(3):
+        if step == 1:
+            watch.attentive()
+            for name in ("one", "two"):
+                watch.before_next_update(events.Save(id=name))
+        optimizer.zero_grad()
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+    answers = {one.id: one for one in watch.end() if isinstance(one, events.Applied)}
+    assert "step-2" in answers["one"].said and "already" in answers["two"].refused
 
 
 def test_a_file_that_cannot_be_written_is_never_called_saved(watch: Watch) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tui.run import launch, terminal, waiting
 from tui.run.directory import RunDirectory, locked, process_start, read_object
+from tui.run.reach import ignores_environment
 
 from ..support import Bare, python, until
 
@@ -373,6 +374,9 @@ def test_a_full_disk_holds_up_nobody_and_the_gap_is_told(
         ("python -I train.py", True),
         ("/usr/bin/python3.11 -B -X dev -uE -m train", True),
         ("python -W Ignore -X Import train.py", False),
+        ("python -uWerror -sI train.py", True),
+        ("python -uWerror::ImportWarning train.py", False),
+        ("python -umIPython", False),
         ("python -m train -I", False),
         ("python -c I", False),
         ("python train.py -E", False),
@@ -382,4 +386,4 @@ def test_a_full_disk_holds_up_nobody_and_the_gap_is_told(
     ],
 )
 def test_a_python_that_ignores_its_environment_is_known(command: str, out: bool) -> None:
-    assert launch.shuts_us_out(command.split()) is out
+    assert ignores_environment(command.split()) is out

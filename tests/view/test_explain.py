@@ -236,6 +236,6 @@ def test_right_behind_an_undo_it_says_what_was_taken_back_and_not_that_the_optim
     state = scene.state
     assert "moved every weight" in text_of(scene)
     state.apply(Applied(id="u", do="undo", before=float(state.step + 2), after=float(state.step)))
-    assert "2 updates, that of the batch in hand the last of them, were taken back" in text_of(
+    assert "2 updates were taken back, the last of them that of the batch in hand" in text_of(
         scene
     ) and "moved" not in text_of(scene)

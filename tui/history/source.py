@@ -14,8 +14,8 @@ from ..run import events
 from ..run.directory import Exit, RunDirectory
 from ..run.events import BadRecord
 from ..run.journal import Follower
-from ..run.launch import shuts_us_out
 from ..run.live import Latest
+from ..run.reach import ignores_environment
 from ..run.waiting import Waiting, decode_waiting
 from .output import Output
 from .state import RunState
@@ -80,7 +80,7 @@ class Source:
     @property
     def unseen(self) -> str:
         """Why there is nothing to be seen of a training, where none has begun."""
-        if shuts_us_out([str(word) for word in self.about.get("command", [])]):
+        if ignores_environment([str(word) for word in self.about.get("command", [])]):
             return "Python was told to ignore its environment (-E or -I), with which the probe comes"
         return "no optimizer made an update that could be seen"
 

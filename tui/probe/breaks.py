@@ -60,7 +60,7 @@ class Breaks:
         for when, value in list(self.conditions.items()):
             why = self._why(when, value, step, loss, norms or [], names)
             if why is not None:
-                if when in ("step", "odd"):
+                if when in ("step", "odd") or (when == "loss" and loss is not None and not math.isfinite(loss)):
                     del self.conditions[when]
                 return why
         total = _total(norms)

@@ -60,8 +60,12 @@ class Desk:
         """Does anybody look at this stream?"""
         self.last_look = time.monotonic()
         """When somebody last looked at this run, at whichever stream."""
+        self.looks = 0
+        """How often it was looked who does."""
         self.resume_wanted = False
         """A viewer could not write its command and left the word `resume` instead."""
+        self._word = (0, 0)
+        """The word `resume` that was heard last: its inode, and when it was written."""
         self.gone: Optional[str] = None
         """Why the run directory can no longer be read, or None."""
         self.bad_lines = 0
@@ -300,6 +304,7 @@ class Desk:
         return writer in self._beats or (self.run.viewers / f"{writer}.json").exists()
 
     def _see_who_looks(self, now: float) -> None:
+        self.looks += 1
         try:
             names = os.listdir(self.run.viewers)
         except OSError:
@@ -308,7 +313,7 @@ class Desk:
         looking = company = False
         for name in names:
             if name == "resume":
-                self.resume_wanted = True
+                self._hear_the_word(self.run.viewers / name)
                 continue
             if not name.endswith(".json"):
                 continue
@@ -337,6 +342,16 @@ class Desk:
         if company:
             self.last_look = now
 
+    def _hear_the_word(self, path: Path) -> None:
+        """Once, each time that it is written: it stays where it is."""
+        try:
+            found = os.stat(path)
+        except OSError:
+            return
+        word = (found.st_ino, found.st_mtime_ns)
+        if word != self._word:
+            self._word, self.resume_wanted = word, True
+
 
 def _presence(content: bytes) -> Optional[Presence]:
     try:
@@ -353,6 +368,3 @@ def claim(run: RunDirectory) -> int:
         if number > 100_000:
             raise OSError("too many streams")
     return number
-
-
-Say = Callable[[Any], None]

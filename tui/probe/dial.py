@@ -69,7 +69,7 @@ class Dial:
             if number < 0:
                 return f"the {what} is negative"
         if factor is not None and value is not None:
-            return "a factor and a fixed rate together"
+            return "a factor and a fixed rate cannot be set together"
         groups = getattr(optimizer, "param_groups", None) or ()
         if groups and all(_number(self._scheduled(group)) is None for group in groups):
             return "there is no learning rate here that could be turned"

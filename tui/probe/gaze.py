@@ -92,8 +92,7 @@ class Gaze:
         for eye in self.open:
             eye.step = self._step()
             self._guard(eye.WHAT, eye.after_update, tree, optimizer)
-            for event in eye.says():
-                self._say(event)
+            self._guard(eye.WHAT, lambda eye=eye: [self._say(event) for event in eye.says()])
         self.open = []
 
     def held(self, tree: Tree, optimizer: Optional[Any], phase: str, wish: Presence) -> None:
@@ -133,5 +132,5 @@ class Gaze:
         """Fields of the snapshot."""
         fields: dict[str, Any] = {}
         for eye in self.eyes:
-            fields.update(eye.shows())
+            self._guard(eye.WHAT, lambda eye=eye: fields.update(eye.shows()))
         return fields

@@ -25,9 +25,9 @@ class Keeper:
         """What is kept, or why nothing is; None before the first validation loss."""
         self._kept: list[tuple[str, torch.Tensor]] = []
 
-    def logged(self, name: str, value: float, step: int, root: Optional[nn.Module]) -> None:
-        """The program logged a number."""
-        if name != METRIC or not math.isfinite(value) or root is None:
+    def logged(self, value: float, step: int, root: Optional[nn.Module]) -> None:
+        """The program logged a validation loss."""
+        if not math.isfinite(value) or root is None:
             return
         if self.best is not None and (self.best.refused or value >= self.best.loss):
             return

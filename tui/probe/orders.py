@@ -79,7 +79,7 @@ class Orders:
             gate.set_speed(None)
             self.answer(request)
         elif isinstance(command, events.Rewind):
-            refused = self.refuses_rewind()
+            refused = "the next update is waited for already" if self.rewinding else self.refuses_rewind()
             if refused:
                 self.answer(request, refused=refused)
                 return

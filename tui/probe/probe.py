@@ -208,6 +208,7 @@ class Probe:
         elif self._hold_first:
             self.hold_first()
 
+    @beside
     def hold_first(self) -> None:
         """The first batch is there, or the first forward pass begins: whoever started the run wants to be asked."""
         if not self._hold_first or self._desk is not None:
@@ -388,6 +389,7 @@ class Probe:
         found = getattr(optimizer, "found_inf", None)
         return isinstance(found, torch.Tensor) and found.is_cpu and bool(found.item())
 
+    @beside
     def zeroed(self, optimizer: Any) -> None:
         """The gradients were cleared."""
         if self.walking and self._desk is not None and self._mine():
@@ -494,7 +496,7 @@ class Probe:
         if ranks is not None:
             ranks.begin(desk)
         # a run with several trainings has one tape, of its first; ranks of one job do the same together
-        self.steering.begin(desk, ranks, tape_of_this_process() if number == 0 or world > 1 else None)
+        self.steering.begin(ranks, tape_of_this_process() if number == 0 or world > 1 else None)
         desk.start()
         self._desk = desk
         while self._unsaid:

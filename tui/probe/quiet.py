@@ -178,7 +178,7 @@ def counting(quiet: Quiet, ended: Callable[[], None], otherwise: Callable[[Any],
             except Exception as error:
                 quiet.fault("the step", error)
         quiet.left -= 1
-        if quiet.left < 0:
+        if quiet.left <= 0:
             quiet.left = MEASURED_EVERY
             quiet.spend(MEASURED_EVERY / SHARE * (_clock() - began))
         # looked at after counting: whoever asked before sees a step that is not further than told

@@ -15,6 +15,7 @@ import math
 import os
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -35,8 +36,11 @@ MARGIN_S = 0.3
 TRIES = 4
 TIMEOUT_SHARE = 0.8
 """A pause ends when it has lasted this share of the process group's time-out."""
-ALONE = (events.TryWeight, events.Survey)
-"""What needs passes of the model of its own: not where a pass may be a collective."""
+WAITS_S = 60.0
+"""A rank that is not the first waits at a step so long, and three more steps, for the word to go on."""
+ALONE = (events.TryWeight, events.Survey, events.Rewind)
+"""What needs passes of the model of its own, where a pass may be a collective, or weights that each rank keeps of its
+own."""
 
 
 def place_in_job() -> tuple[int, int]:
@@ -71,7 +75,7 @@ class Hold:
         self.verdict = ""
         """"go" or "drop", once rank 0 has said it."""
         self.until = math.inf
-        """When rank 0 gives up, in time.monotonic()."""
+        """When this rank gives up, in time.monotonic()."""
 
 
 class Ranks:
@@ -88,6 +92,8 @@ class Ranks:
         self._followers: dict[int, Follower] = {}
         self._ended: set[int] = set()
         self._hold: Optional[Hold] = None
+        self._coming: deque[Hold] = deque()
+        """Announced while the one before was still to be carried out here. Only the background touches it."""
         self._held = False
         self._asked: list[Request] = []
         self._number = 0
@@ -113,7 +119,7 @@ class Ranks:
     @property
     def calm(self) -> bool:
         """Is there no step to wait at, and nothing asked?"""
-        return self._hold is None and not self._asked
+        return self._hold is None and not (self._asked or self._coming)
 
     # ── in the background ──
 
@@ -135,16 +141,19 @@ class Ranks:
                     continue
                 if isinstance(said, dict):
                     self._hear(rank, said)
+        if self._coming and self._hold is None:
+            self._take_up(self._coming.popleft())
 
     def _hear(self, rank: int, said: dict[str, Any]) -> None:
-        hold = self._hold
+        known = [one for one in (self._hold, *self._coming) if one is not None]
+        hold = next((one for one in known if one.number == said.get("number")), None)
         if "end" in said:
             self._ended.add(rank)
         elif "hold" in said and rank == 0:
             self._announced(said)
         elif "refused" in said and rank == 0:
             self._refused(said)
-        elif hold is not None and said.get("number") == hold.number:
+        elif hold is not None:
             if "at" in said:
                 hold.at.add(rank)
             elif "missed" in said:
@@ -153,22 +162,28 @@ class Ranks:
                 hold.verdict = str(said["verdict"])
 
     def _announced(self, said: dict[str, Any]) -> None:
-        """Rank 0 means to hold all ranks at a step. First it is set, then looked where training is: from then on the
-        training thread cannot pass that step unseen."""
+        """Rank 0 means to hold all ranks at a step."""
         requests = []
         for line in said.get("commands", ()):
             try:
                 requests.append(Request(str(said.get("writer", "")), events.decode_command(str(line).encode())))
             except BadRecord:
                 continue
-        hold = Hold(int(said["number"]), int(said["hold"]), requests)
+        self._coming.append(Hold(int(said["number"]), int(said["hold"]), requests))
+
+    def _take_up(self, hold: Hold) -> None:
+        """First it is set, then looked where training is: from then on the training thread cannot pass that step
+        unseen."""
+        if hold.verdict:
+            return  # given up meanwhile
         self._hold = hold
         self._ask_later(Request("", None))
         step = self._step()
         coming = step < hold.step or (step == hold.step and self._held)
         self._say({"will" if coming else "missed": hold.step, "number": hold.number})
         if not coming:
-            hold.missed = True
+            hold.missed = True  # for the training thread, should it stand right there
+            self._hold = None
 
     def _refused(self, said: dict[str, Any]) -> None:
         try:
@@ -183,10 +198,12 @@ class Ranks:
         """Between two steps, and all the while as training is held."""
         while desk.requests:
             request = desk.requests.popleft()
-            if self.leads and request.command is not None:
-                self._ask(steering, request)
-            elif request.fault and request.command is not None:
+            if request.command is None:
+                continue
+            if request.fault:  # to each rank its own: the others read the same file
                 steering.orders.answer(request, refused=request.fault)
+            elif self.leads:
+                self._ask(steering, request)
         self._held = steering.gate.held
         if self._held:
             self._watch_the_time(steering)
@@ -210,8 +227,12 @@ class Ranks:
             self._hold = None
 
     def _ask(self, steering: Steering, request: Request) -> None:
-        if isinstance(request.command, ALONE):
+        command = request.command
+        if isinstance(command, ALONE):
             steering.orders.answer(request, refused="not while several ranks train together")
+        elif isinstance(command, events.Break) and command.when == "loss":
+            why = "each rank has a loss of its own: one of them alone would be held"
+            steering.orders.answer(request, refused=why)
         else:
             self._asked.append(request)
 
@@ -243,6 +264,8 @@ class Ranks:
         if not hold.said_at:
             hold.said_at = True
             self._say({"at": hold.step, "number": hold.number})
+            if not self.leads:
+                hold.until = time.monotonic() + WAITS_S + 3 / max(0.01, steering.speed or 1.0)
         if self.leads:
             others = set(range(1, self.world)) - self._ended
             if others <= hold.at and not hold.missed:
@@ -251,6 +274,8 @@ class Ranks:
                 hold.verdict = "drop"
             if hold.verdict:
                 self._say({"verdict": hold.verdict, "number": hold.number})
+        elif not hold.verdict and (0 in self._ended or time.monotonic() > hold.until):
+            hold.verdict = "drop"  # whoever was to say it is gone
         if not hold.verdict:
             return False
         self._hold = None
@@ -267,8 +292,8 @@ class Ranks:
         self._asked = [*hold.requests, *self._asked]
         if self._tries >= TRIES:
             missing = sorted(set(range(1, self.world)) - self._ended - hold.at)
-            words = ", ".join(map(str, missing)) or "one of them"
-            self._refuse(steering, f"the ranks could not be stopped at one step (rank {words} did not come)")
+            words = f"rank {', '.join(map(str, missing))}" if missing else "one of them"
+            self._refuse(steering, f"the ranks could not be stopped at one step ({words} did not come)")
 
     def _refuse(self, steering: Steering, why: str) -> None:
         asked, self._asked, self._tries = self._asked, [], 0

@@ -402,4 +402,4 @@ class Recorder:
             value = number_of(values[METRIC])  # to copy weights waits for a device anyway
             root = self.tree.root if self.tree is not None else None
             if value is not None:
-                self.keeper.logged(METRIC, value, self.summary.step, root)
+                self.keeper.logged(value, self.summary.step, root)

@@ -75,8 +75,8 @@ def _as_safetensors(folder: Path, root: nn.Module, state: Any, step: int) -> Opt
     save_file: Any = importlib.import_module("safetensors.torch").save_file  # only where somebody has it
     temporary = tempfile.mkdtemp(prefix=".writing-", dir=folder)
     try:
-        weights = {name: tensor.contiguous() for name, tensor in root.state_dict().items()}
         try:
+            weights = {name: tensor.contiguous() for name, tensor in root.state_dict().items()}
             save_file(weights, os.path.join(temporary, "model.safetensors"), metadata={"step": str(step)})
         except (RuntimeError, ValueError, AttributeError):  # shared memory, a type that it does not know, no tensor
             shutil.rmtree(temporary, ignore_errors=True)

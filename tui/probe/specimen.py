@@ -4,11 +4,12 @@ on which that can be asked again, without touching the program's own."""
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import re
 import warnings
 from contextlib import contextmanager
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Iterator, Optional
 
 import torch
@@ -288,9 +289,13 @@ def _finalized(root: nn.Module) -> str:
         if hasattr(kind, "__del__"):
             return kind.__name__
         if issubclass(kind, dict):
-            waiting.extend(dict.values(one))
+            waiting.extend((*dict.keys(one), *dict.values(one)))
         elif issubclass(kind, (list, tuple, set, frozenset)):
             waiting.extend(one)
+        elif kind is MethodType:
+            waiting.append(one.__self__)
+        elif kind is functools.partial:
+            waiting.extend((one.func, one.args, one.keywords))
         try:
             waiting.extend(object.__getattribute__(one, "__dict__").values())
         except AttributeError:

@@ -12,7 +12,6 @@ from ..run.walk import Stage, Term, Unit
 from .meter import readable
 from .outline import own_parameter
 from .seen import HEAD, Focus, Record, Seen, last_position
-from .tree import Tree
 
 MOST_UNITS = 12
 """Neurons of a layer that are listed; more are listed by the size of what they put out."""
@@ -232,7 +231,7 @@ def _largest_weights(module: nn.Module) -> list[Term]:
 # ── after the update ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def with_after(stages: list[Stage], record: Record, tree: Tree) -> list[Stage]:
+def with_after(stages: list[Stage], record: Record) -> list[Stage]:
     """The stages with the weights as they are now."""
     modules = {seen.place: seen.module() for seen in record.seen}
     return [_after(stage, modules.get(stage.module)) for stage in stages]

@@ -55,7 +55,7 @@ class Steering:
         self.wakes: Callable[[], None] = lambda: None
         """Called when something was asked: nothing may be skipped from now on."""
 
-    def begin(self, desk: Desk, ranks: Optional[Ranks], tape: Optional[Tape]) -> None:
+    def begin(self, ranks: Optional[Ranks], tape: Optional[Tape]) -> None:
         """Training begins."""
         self.ranks, self.tape = ranks, tape
         self.bench.rank = ranks.rank if ranks is not None else 0
@@ -243,15 +243,16 @@ class Steering:
         desk, gate, recorder = self.desk, self.gate, self._recorder
         if desk is None:
             return
-        gate.held, gate.phase = True, phase
-        self._guard("the tick", recorder.make_tick, time.perf_counter(), True)
-        self._held_since_update.add(phase)
-        recorder.kept = self.bench.kept
-        self._guard("the snapshot", self._show_phase, phase)
-        desk.say(events.Gate(recorder.now(), recorder.summary.step, True, phase, why), urgent=True)
-        self.orders.step = recorder.summary.step
-        self._guard("the answers", self.orders.held)
+        desk.resume_wanted = False  # that was meant for an earlier one
         try:
+            gate.held, gate.phase = True, phase
+            self._guard("the tick", recorder.make_tick, time.perf_counter(), True)
+            self._held_since_update.add(phase)
+            recorder.kept = self.bench.kept
+            self._guard("the snapshot", self._show_phase, phase)
+            desk.say(events.Gate(recorder.now(), recorder.summary.step, True, phase, why), urgent=True)
+            self.orders.step = recorder.summary.step
+            self._guard("the answers", self.orders.held)
             gate.hold(phase)
         finally:
             gate.held = False
@@ -281,7 +282,7 @@ class Steering:
         if recorder.looking and recorder.pictures.wants(desk.wish):
             self._guard("the snapshot", self._show_phase, gate.phase)
         if recorder.gaze.work():
-            desk.show(recorder.live(gate.phase))
+            self._guard("the snapshot", lambda: desk.show(recorder.live(gate.phase)))
         self._resume_if_forsaken(desk)
 
     def wake_background(self, desk: Desk) -> None:
@@ -295,8 +296,17 @@ class Steering:
             self.carry_out(desk.requests.popleft())
 
     def carry_out(self, request: Request) -> None:
-        """Does, or refuses, one thing that was asked."""
-        self._guard("a request", self.orders.obey, request)
+        """Does, or refuses, one thing that was asked. What fails is refused, and the next one is obeyed again."""
+
+        def obey() -> None:
+            try:
+                self.orders.obey(request)
+            except Exception as error:
+                if is_foreign(error):
+                    raise
+                self.orders.answer(request, refused=f"{type(error).__name__}: {error}")
+
+        self._guard("a request", obey)
 
     @property
     def speed(self) -> Optional[float]:

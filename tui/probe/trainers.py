@@ -25,7 +25,8 @@ def ask_to_stop() -> str:
     for trainer in _instances(TRANSFORMERS, "Trainer"):
         control: Any = getattr(trainer, "control", None)
         state: Any = getattr(trainer, "state", None)
-        if control is not None and getattr(trainer, "optimizer", None) is not None and state is not None:
+        trains = getattr(trainer, "is_in_train", getattr(trainer, "optimizer", None) is not None)
+        if control is not None and state is not None and trains:
             control.should_training_stop = True
             return "Trainer"
     return ""

@@ -159,7 +159,7 @@ class Walker(Eye):
             return
         stages = walk.stages
         if "update" not in walk.passed:
-            stages = with_after(stages, record, tree)
+            stages = with_after(stages, record)
         self._walk = dataclasses.replace(walk, stages=stages, passed=list(record.passed), nudge=None)
 
     def shows(self) -> dict[str, Any]:

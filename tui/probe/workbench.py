@@ -79,6 +79,9 @@ class Workbench:
         elif isinstance(command, events.Undo):
             self._ask_undo(request, held, tree)
         elif isinstance(command, events.Save):
+            if self._save is not None:
+                self._answer(request, refused="the next update is waited for already")
+                return True
             self._save = request
             if held:
                 self._write(tree)
@@ -96,6 +99,9 @@ class Workbench:
         if not len(self.ring):
             why = self.ring.refused or "no update is kept: they are kept while you step, or once undo is armed"
             self._answer(request, refused=why)
+            return
+        if self._undo is not None:
+            self._answer(request, refused="the update of the batch in hand is waited for already")
             return
         self._undo = request
         if held == "update":

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any, Optional, Sequence
+from typing import Any, Optional
 
 from .directory import RunDirectory, hold_lock, process_start, replace
 from .terminal import ProgramTerminal
@@ -66,21 +66,6 @@ def _for_terminal(env: dict[str, str]) -> dict[str, str]:
     if env.get("TERM", "") in ("", "dumb"):
         env["TERM"] = "xterm-256color"
     return env
-
-
-def shuts_us_out(command: Sequence[str]) -> bool:
-    """Is this a Python that is told to leave its environment alone (-E, -I)? The injector comes with that."""
-    if not command or not os.path.basename(command[0]).startswith("python"):
-        return False
-    words = iter(command[1:])
-    for word in words:
-        if not word.startswith("-") or word[1:2] in ("", "-", "c", "m"):
-            break
-        if word in ("-W", "-X"):
-            next(words, None)
-        elif word[1] not in "WX" and ("E" in word or "I" in word):
-            return True
-    return False
 
 
 def supervise(run: RunDirectory) -> None:

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ..history.layers import Layer
 from ..history.source import Source
 from ..history.state import RunState
 from ..run.events import Activation, Picture, Tick
@@ -347,9 +346,6 @@ class Scene:
         if self.layer is not None and self.layer < len(self.state.layers):
             return self.state.layers[self.layer].main
         return -1
-
-    def layer_named(self, place: int) -> Layer:
-        return self.state.layers[place]
 
     # ── requests ──
 

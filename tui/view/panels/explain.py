@@ -208,8 +208,10 @@ def _taken_back(scene: Scene) -> str:
     if undone is None or scene.state.phase != "update" or undone[1] != scene.state.step:
         return ""
     back = undone[0] - undone[1]
-    made = f"{count(back)} updates, that of the batch in hand the last of them, were" if back != 1 else "One update was"
-    return f"{made} taken back: weights and optimizer are as they were after update {count(undone[1])}."
+    made = "One update was taken back"
+    if back != 1:
+        made = f"{count(back)} updates were taken back, the last of them that of the batch in hand"
+    return f"{made}: weights and optimizer are as they were after update {count(undone[1])}."
 
 
 def _phase_words(scene: Scene, phase: str) -> str:
