@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from tui.run import events
@@ -156,3 +157,51 @@ def test_nothing_of_the_program_is_held_behind_its_end(watch: Watch, run: RunDir
     watch.end()
     gc.collect()
     assert [one() for one in held] == [None] * 7
+
+
+def test_other_hooks_of_the_program_before_updates_are_gone_through_undisturbed(watch: Watch) -> None:
+    """One of them makes updates itself, with another model: torch is going through the hooks meanwhile."""
+    one, other = Net(), Net()
+    x, y = torch.rand(32, 16), torch.arange(32) % 3
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.01) for model in (one, other)]
+    made = [0, 0]
+
+    def step(number: int) -> None:
+        optimizers[number].zero_grad()
+        nn.functional.cross_entropy((one, other)[number](x), y).backward()
+        optimizers[number].step()
+        made[number] += 1
+
+    def between(optimizer: Any, args: Any, kwargs: Any) -> None:
+        if optimizer is optimizers[0]:
+            step(1)
+
+    handles = [register_optimizer_step_pre_hook(hook) for hook in (between, lambda *ignored: None)]
+    try:
+        while watch.probe.recorder.summary.step < 2_000:
+            step(0)
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert made[0] == made[1] >= 2_000
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_a_trace_of_the_model_is_the_programs_alone(watch: Watch, run: RunDirectory) -> None:
+    def traced() -> list[str]:
+        return [node.kind() for node in torch.jit.trace(model, torch.ones(2, 16)).inlined_graph.nodes()]
+
+    model = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3))
+    train = training(model)
+    train(1)
+    bare = traced()
+    assert "aten::linear" in bare
+    with Onlooker(run, open=PANELS):
+        while live(run) is None:
+            train(50)
+        for _ in range(3):
+            while not watch.probe.recorder.pictures.exposed:
+                train(1)
+            assert traced() == bare
+            train(1)
+    watch.ticks()  # nothing was switched off

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any, Callable, Optional
 
+import numpy
 import pytest
 import torch
 from torch import nn
@@ -384,6 +386,59 @@ def test_a_model_of_two_weights_needs_no_survey(watch: Watch) -> None:
 
     with Onlooker(watch.run, open=["valley"]):
         watch.steered(train, person, looked_at=False)
+
+
+class Selfish(nn.Linear):
+    """Is the copy of itself, as an encoder that several models share may be."""
+
+    def __deepcopy__(self, memo: Any) -> Selfish:
+        return self
+
+
+class Rough(nn.Linear):
+    """Works on its input in place, and draws from every generator."""
+
+    calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        Rough.calls += 1
+        with torch.no_grad():
+            x.mul_(1 + 1e-3 * random.random()).add_(1e-3 * float(numpy.random.rand()))
+        return F.dropout(super().forward(x), 0.1)
+
+
+def test_a_part_that_is_its_own_copy_stays_as_it_is() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), Selfish(2, 2), nn.Dropout())
+    heard: list[int] = []
+    model[1].register_forward_hook(lambda *ignored: heard.append(1))
+    x = torch.ones(3, 2)
+    with pytest.raises(ValueError, match="its own copy"):
+        Replica(model, specimen_of(model, x, torch.zeros(3, dtype=torch.long)))
+    heard.clear()
+    model(x)
+    assert heard == [1] and all(module.training for module in model.modules())
+
+
+def test_what_a_copy_does_to_its_batch_and_draws_is_undone() -> None:
+    model = Rough(2, 2)
+    x, y = torch.ones(3, 2), torch.tensor([0, 1, 1])
+    specimen = specimen_of(model, x, y)
+    before, states = x.clone(), (random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state())
+    Rough.calls = 0
+    replica = Replica(model, specimen, factor=1.0)
+    assert math.isfinite(replica.loss()) and Rough.calls == 1
+    assert torch.equal(x, before) and random.getstate() == states[0]
+    assert numpy.random.get_state()[1].tolist() == states[1] and torch.equal(torch.get_rng_state(), states[2])
+
+
+def test_a_batch_of_a_class_of_its_own_is_not_given_to_a_copy() -> None:
+    class Batch:
+        x = torch.ones(3, 2)
+
+    specimen = Specimen()
+    specimen.forward_done((Batch(),), torch.ones(3, 2))
+    specimen.loss = torch.zeros(())
+    assert "given a Batch" in specimen.refusal(nn.Linear(2, 2))
 
 
 def test_a_loss_that_cannot_be_asked_again_is_refused_in_words(watch: Watch) -> None:

@@ -247,7 +247,7 @@ class Desk:
         if live is not None:
             try:
                 replace_bytes(self.run.live_file(self.stream), events.encode_bare(live))
-            except (OSError, ValueError):
+            except (OSError, ValueError, TypeError):
                 pass  # a picture is droppable
 
     def _control_files(self) -> list[tuple[str, Path]]:

@@ -48,8 +48,9 @@ class Listener(clipping.Listener, Protocol):
 
 
 def bystander() -> bool:
-    """Is this call inside something that must not be looked into: tracing, graph capture, a foreign dispatch mode?"""
-    if _is_compiling() or dispatch_modes() > 0:
+    """Is this call inside something that must not be looked into: tracing, graph capture, a foreign dispatch mode, a
+    transform of torch.func?"""
+    if _is_compiling() or dispatch_modes() > 0 or _is_tracing() or _transforms() is not None:
         return True
     # the plain attribute first: this is asked several times a step, and most programs never touch CUDA
     return bool(getattr(_cuda, "_initialized", True)) and (
@@ -64,6 +65,8 @@ def _no() -> bool:
     return False
 
 
+_is_tracing: Callable[[], bool] = getattr(torch._C, "_is_tracing", _no)
+_transforms: Callable[[], Any] = getattr(getattr(torch._C, "_functorch", None), "peek_interpreter_stack", lambda: None)
 _is_compiling: Callable[[], bool] = getattr(getattr(torch, "compiler", None), "is_compiling", _no)
 _graph_task: Callable[[], int] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
 
@@ -92,7 +95,6 @@ def install(listener: Listener) -> None:
                 early.put_in_place(False)
 
     early = Early(before, register_optimizer_step_pre_hook)
-    early.put_in_place(True)
     listener.begins_afresh = lambda: early.put_in_place(True)
     register_optimizer_step_post_hook(counting(quiet, listener.begins_afresh, after))
     _wrap_backward(listener)
@@ -103,19 +105,27 @@ def install(listener: Listener) -> None:
 
 
 class Early:
-    """The hook before the update, which is only in place while it may have something to do. A compiled program would be
-    compiled again every time: there it stays."""
+    """The hook before the update, which is only in place while it may have something to do; else one that does nothing
+    has its place: torch may be going through the hooks in another thread, or further out, and none may come or go then.
+    A compiled program would be compiled again every time: there it stays."""
 
     def __init__(self, hook: Callable[..., None], register: Callable[..., Any]) -> None:
-        self._hook, self._register = hook, register
-        self._handle: Any = None
+        self._hook = hook
+        handle = register(hook)
+        self._registry, self._key = handle.hooks_dict_ref, handle.id
 
     def put_in_place(self, wanted: bool) -> None:
-        if wanted and self._handle is None:
-            self._handle = self._register(self._hook)
-        elif not wanted and self._handle is not None and not compiled_anything():
-            self._handle.remove()
-            self._handle = None
+        registry = self._registry()
+        now = registry.get(self._key) if registry is not None else None
+        if wanted and now is _nothing:
+            registry[self._key] = self._hook
+        elif not wanted and now is self._hook and not compiled_anything():
+            registry[self._key] = _nothing
+
+
+@left_alone
+def _nothing(optimizer: Any, args: Any, kwargs: Any) -> None:
+    pass
 
 
 def _wrap_backward(listener: Listener) -> None:

@@ -74,6 +74,8 @@ class Probe:
         self._run = run
         self._first_forward: Any = None
         self._hold_at_start = bool(os.environ.get("BACKLIT_HOLD"))
+        self._over = False
+        """The process is at its end."""
         self.begins_afresh: Callable[[], None] = lambda: None
         self.loggers: Optional[Loggers] = None
         """The doors of what the program logs with."""
@@ -460,7 +462,7 @@ class Probe:
 
     def _claim(self, optimizer: Any) -> None:
         """The first moment of training: a stream of our own, and what is being trained."""
-        if not self._beginning.acquire(blocking=False):
+        if self._over or not self._beginning.acquire(blocking=False):
             return  # another thread begins to train at this very moment
         if self.loggers is not None:
             self.loggers.look()
@@ -520,25 +522,27 @@ class Probe:
         desk = self._desk
         if desk is None or desk.closed or os.getpid() != opened_by:
             return
-        if self.quiet.updates:
-            self.recorder.rate_used = self.quiet.rate
-        if self._by_hand is not None and self._by_hand.last_moved():
-            self.guard("the step", self.recorder.stepped, self._by_hand, True)
-        self.guard("the tape", self._tape_ends)
-        self.recorder.logbook.pass_on_all(desk.say)
-        self.guard("the end", self.recorder.end)
-        if self.steering.ranks is not None:
-            self.steering.ranks.end()
-        desk.say(events.End(self.recorder.now(), self._summary.step))
-        desk.close()
-        self._let_go()
+        try:
+            if self.quiet.updates:
+                self.recorder.rate_used = self.quiet.rate
+            if self._by_hand is not None and self._by_hand.last_moved():
+                self.guard("the step", self.recorder.stepped, self._by_hand, True)
+            self.guard("the tape", self._tape_ends)
+            self.recorder.logbook.pass_on_all(desk.say)
+            self.guard("the end", self.recorder.end)
+            if self.steering.ranks is not None:
+                self.steering.ranks.end()
+            desk.say(events.End(self.recorder.now(), self._summary.step))
+            desk.close()
+        finally:
+            self._let_go()
 
     def _let_go(self) -> None:
         """Everything of the program's that is still held on to. Python takes a program down by dropping what nothing
         refers to: what we refer to, and all that this leads to, would not be finalized, no file of its be flushed."""
         self._hold_at_start = False
+        self._over = True  # training that goes on now (at exit, in other threads) is not watched
         self.forget()
-        self._beginning.acquire()  # training that goes on now (at exit, too) is not watched
 
     def _tape_ends(self) -> None:
         left = self.steering.tape

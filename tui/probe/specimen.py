@@ -6,7 +6,9 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import random
 import re
+import sys
 import warnings
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -127,6 +129,9 @@ class Specimen:
             return f"the model is too large for a copy ({size:,} weights)"
         if self.inputs and _bytes_of(self.inputs) > MOST_BYTES:
             return "the batch is too large to be kept"
+        foreign = _foreign((self.inputs, self.further))
+        if foreign:
+            return f"the model is given a {foreign}, of which no copy can be made"
         if self.inputs == () and self.output is not None and self.output.numel() == 1:
             return ""
         if self.criterion is not None:
@@ -148,14 +153,15 @@ class Specimen:
 
 class Replica:
     """A copy of the model, and the loss of one batch on it. Nothing of the program is touched: not its weights, not its
-    buffers, not its random numbers. Raises ValueError with a reason when the loss does not come out the same."""
+    buffers, not its batch (a model may work on it in place), not its random numbers. Raises ValueError with a reason
+    when the loss does not come out the same."""
 
     def __init__(self, root: nn.Module, specimen: Specimen, factor: Optional[float] = None) -> None:
         """factor: as an earlier replica found it; the weights may then have moved since the specimen's loss."""
         why = specimen.refusal(root)
         if why:
             raise ValueError(why)
-        self._specimen = specimen
+        self._specimen = specimen = specimen.keep()
         with untouched(), torch.no_grad():
             self.model = copied(root)
             self._criterion = copied(specimen.criterion) if specimen.criterion is not None else None
@@ -183,7 +189,7 @@ class Replica:
     def loss(self) -> float:
         """The loss of the batch with the weights that the copy has now."""
         with untouched(), torch.no_grad():
-            return float(self._judge(self.model(*(self._specimen.inputs or ()))))
+            return float(self._judge(self.model(*_clone(self._specimen.inputs or ()))))
 
     def losses(self, points: torch.Tensor) -> list[float]:
         """The losses with other weights, all computed at once; raises where the model does not allow that.
@@ -197,7 +203,7 @@ class Replica:
         def at(point: torch.Tensor) -> torch.Tensor:
             parts = zip(named, torch.split(point, sizes))
             weights = {name: part.reshape(parameter.shape).to(parameter.dtype) for (name, parameter), part in parts}
-            return self._judge(functional_call(self.model, weights, self._specimen.inputs or ())).reshape(())
+            return self._judge(functional_call(self.model, weights, _clone(self._specimen.inputs or ()))).reshape(())
 
         with untouched(), torch.no_grad():
             found: list[float] = torch.vmap(at)(points).tolist()
@@ -207,7 +213,7 @@ class Replica:
         """The loss of an output of the copy."""
         one = self._specimen
         if self._criterion is not None:
-            judged: torch.Tensor = self._criterion(output.reshape(one._given), *one.further)
+            judged: torch.Tensor = self._criterion(output.reshape(one._given), *_clone(one.further))
             return judged
         return output if one.target is None else self.factor * loss_of(one, output)
 
@@ -258,18 +264,26 @@ def copied(root: nn.Module) -> nn.Module:
 
     Raises:
         ValueError: part of it does something of its own when it goes (frees memory, closes or removes what it stands
-            for): the copy's would do it once more.
+            for): the copy's would do it once more. Or part of it is shared with its copy.
     """
     part = _finalized(root)
     if part:
         raise ValueError(f"the model holds a {part}, which has a finalizer: it is not copied")
     twin = copy.deepcopy(root)
+    if {id(one) for one in _parts(root)} & {id(one) for one in _parts(twin)}:
+        raise ValueError("part of the model is its own copy, and would be changed with it")
     for module in twin.modules():
         for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
             hooks = module.__dict__.get(name)
             if hooks:
                 hooks.clear()
     return twin
+
+
+def _parts(root: nn.Module) -> Iterator[Any]:
+    yield from root.modules()
+    yield from root.parameters()
+    yield from root.buffers()
 
 
 _ATOMS = (type, ModuleType, FunctionType, BuiltinFunctionType)
@@ -316,10 +330,12 @@ _SILENT = ("ignore", re.compile("|any, of backlit"), Warning, None, 0)
 
 @contextmanager
 def untouched() -> Iterator[None]:
-    """Whatever is computed inside: the random numbers of the CPU and of CUDA are afterwards what they were before, and
-    no hook on all modules is called, and nothing is warned of: the program was, if it had to be. Its function modes
-    hold: the model may need its default device."""
-    state = torch.get_rng_state()
+    """Whatever is computed inside: random numbers (torch's of the CPU and of CUDA, Python's, NumPy's) are afterwards
+    what they were before, no hook on all modules is called, and nothing is warned of: the program was, if it had to be.
+    Its function modes hold: the model may need its default device."""
+    state, pythons = torch.get_rng_state(), random.getstate()
+    numpy: Any = getattr(sys.modules.get("numpy"), "random", None)
+    numpys = numpy.get_state() if numpy is not None else None
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
     hooks = [(found, dict(found)) for found in _hooks_on_all()]
     try:
@@ -335,6 +351,9 @@ def untouched() -> Iterator[None]:
         for found, kept in hooks:
             found.update(kept)
         torch.set_rng_state(state)
+        random.setstate(pythons)
+        if numpys is not None:
+            numpy.set_state(numpys)
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
 
@@ -376,6 +395,16 @@ def _bytes_of(value: Any) -> int:
     if isinstance(value, dict):
         return sum(_bytes_of(one) for one in value.values())
     return 0
+
+
+_PLAIN = (torch.Tensor, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
+
+
+def _foreign(value: Any) -> str:
+    """The class of something that `_clone` cannot copy, or an empty word."""
+    if type(value) in (list, tuple, dict):
+        return next(filter(None, map(_foreign, value.values() if type(value) is dict else value)), "")
+    return "" if isinstance(value, _PLAIN) else type(value).__name__
 
 
 def _clone(value: Any) -> Any:
