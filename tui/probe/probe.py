@@ -83,7 +83,7 @@ class Probe:
         self.forget()
 
     def forget(self) -> None:
-        """The state of a process that has not trained yet."""
+        """The state of a process that has not trained yet: at first, in a forked child, and when all is over."""
         environment = os.environ.get
         self._beginning = threading.Lock()
         """Held from the first moment of training on."""
