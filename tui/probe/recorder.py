@@ -32,7 +32,7 @@ from .tree import Tree, all_parameters, find_root
 
 SETTLED_S = 3.0
 """After this time each kind of measurement has the share of PACES; before it ticks come up to fifty a second."""
-PACES = {True: (0.001, 0.1), False: (0.0005, 0.4)}
+PACES = {True: (0.001, 0.1), False: (0.0003, 0.5)}
 """(share of the time for each of ticks, norms and ratios; seconds between two ticks where steps are fast), with
 somebody looking or not."""
 FREEZES_S = 5.0
